@@ -1,0 +1,130 @@
+"""What a process is told from outside: environment variables with the prefix CUSTLOG_."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Url = Annotated[str, Field(repr=False)]
+"""An address that may hold a password: it stays out of repr() and of error messages."""
+
+_LOG = ("postgres_url", "keyring_url", "kafka", "kek_file", "jwks_file")
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "customer": _LOG,
+    "identity": _LOG,
+    "notifications": (*_LOG, "spool"),
+    "projections": ("mongo_url", "keyring_url", "kafka", "kek_file", "jwks_file"),
+}
+"""Settings without which a service cannot start."""
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong. Fate: the process stops at start; the message names each variable and its remedy."""
+
+
+class Settings(BaseSettings):
+    """All settings of one service process. Immutable. Build it with `load`; directly only in tests."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CUSTLOG_", frozen=True, extra="ignore", hide_input_in_errors=True, str_strip_whitespace=True
+    )
+
+    service: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535, description="0 takes a free port")
+
+    postgres_url: Url = Field(default="", description="libpq URL of this service's own database")
+    keyring_url: Url = Field(default="", description="libpq URL of the keyring database")
+    mongo_url: Url = Field(default="", description="MongoDB URL that names the replica set")
+    mongo_database: str = Field(default="custlog", pattern=r"^[A-Za-z0-9_-]{1,60}$")
+    kafka: str = Field(default="", description="bootstrap servers as host:port[,host:port]")
+    partitions: int = Field(
+        default=12, ge=1, le=1000, description="of a topic that we create; never changed afterwards"
+    )
+    replication: int = Field(default=1, ge=1, le=9)
+
+    kek_file: Path | None = Field(default=None, description="file with the key-encryption key, outside the data folder")
+    jwks_file: Path | None = Field(default=None, description="public keys of the token issuer")
+    token_issuer: str = "custlog"
+    token_audience: str = "custlog"
+
+    timezone: str = "UTC"
+    clock: Literal["system", "test"] = "system"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    spool: Path | None = Field(default=None, description="folder for outgoing messages")
+    max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, le=1024 * 1024 * 1024)
+    stop_seconds: int = Field(default=10, ge=1, le=300, description="time for running requests when the service stops")
+
+    @field_validator("postgres_url", "keyring_url")
+    @classmethod
+    def _is_postgres(cls, url: str) -> str:
+        if url and urlsplit(url).scheme not in ("postgresql", "postgres"):
+            raise ValueError("must be a libpq URL: postgresql://user@host:port/database")
+        return url
+
+    @field_validator("mongo_url")
+    @classmethod
+    def _names_replica_set(cls, url: str) -> str:
+        if not url:
+            return url
+        parts = urlsplit(url)
+        if parts.scheme == "mongodb+srv":
+            return url
+        if parts.scheme != "mongodb" or "replicaset" not in {key.lower() for key in parse_qs(parts.query)}:
+            raise ValueError("must name a replica set, transactions need one: mongodb://host:port/?replicaSet=rs0")
+        return url
+
+    @field_validator("kafka")
+    @classmethod
+    def _has_ports(cls, servers: str) -> str:
+        if servers and not all(_is_host_port(server.strip()) for server in servers.split(",")):
+            raise ValueError("must be host:port, several separated by commas")
+        return servers
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as unknown:
+            raise ValueError("must be a name of the time zone database, for example Europe/Berlin") from unknown
+        return name
+
+    @field_validator("kek_file", "jwks_file")
+    @classmethod
+    def _is_file(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_file():
+            raise ValueError(f"there is no file {path}; create it or correct the path")
+        return path
+
+
+def load(service: str) -> Settings:
+    """Settings of `service` from the environment, complete for that service. SettingsError names everything to correct."""
+    try:
+        settings = Settings(service=service)
+    except ValidationError as invalid:
+        raise SettingsError("\n".join(_sentences(invalid))) from None
+    missing = [name for name in REQUIRED.get(service, ()) if not getattr(settings, name)]
+    if missing:
+        raise SettingsError("\n".join(_missing(service, name) for name in missing))
+    return settings
+
+
+def _missing(service: str, name: str) -> str:
+    purpose = Settings.model_fields[name].description or "see README.md"
+    return f"The {service} service needs CUSTLOG_{name.upper()}: set it to the {purpose}."
+
+
+def _sentences(invalid: ValidationError) -> list[str]:
+    return [
+        f"CUSTLOG_{'_'.join(str(part) for part in error['loc']).upper()} is wrong: {error['msg'].removeprefix('Value error, ')}."
+        for error in invalid.errors(include_input=False, include_url=False, include_context=False)
+    ]
+
+
+def _is_host_port(server: str) -> bool:
+    host, _, port = server.rpartition(":")
+    return bool(host) and port.isdigit() and 0 < int(port) < 65536
