@@ -1,0 +1,360 @@
+"""Group commit: concurrent commands of one process are written together, each with its own answer.
+
+One thread takes what has arrived since its last write, so an idle system commits at once and a busy one in groups.
+A conflict costs only the command that caused it: the statement names the refused commits, they are answered, and the
+rest is written again without them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+from eventsourcing.persistence import InterfaceError, OperationalError
+from psycopg import Cursor
+from psycopg_pool import PoolTimeout
+
+from shared.clock import Clock
+from shared.errors import AlreadyReserved, CommandReused, Conflict, CustlogError, TooLarge, Unavailable, VersionConflict
+from shared.events.envelope import Cause, Contract, instant
+from shared.eventlog.mapper import encode
+from shared.eventlog.recorder import LogRecorder, Refusal, Rows
+from shared.ids import uuid7
+from shared.privacy.keyring import Keyring
+from shared.privacy.sealing import DataKey
+
+MAX_EVENTS = 500
+MAX_EVENT_BYTES = 512 * 1024
+"""Of one stored event: below what Kafka accepts as one message, so the relay can always publish what the log took."""
+RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Events for one stream that must stand at version `expected` (0 = new). `customer` is whom they are about."""
+
+    stream: str
+    customer: str
+    expected: int
+    events: Sequence[Contract]
+    occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one command writes: all of it or nothing.
+
+    `digest` is the digest of the command's body; empty means no idempotency record (a consumer's effect, which its
+    tracked position protects). `reserve` and `release` name unique keys, owned by the first append's stream.
+    """
+
+    cause: Cause
+    appends: tuple[Append, ...]
+    digest: bytes = b""
+    result: Mapping[str, Any] = field(default_factory=dict)
+    reserve: tuple[str, ...] = ()
+    release: tuple[str, ...] = ()
+
+    @property
+    def owner(self) -> str:
+        return self.appends[0].stream if self.appends else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The durable answer to a command; `position` is the index of its first event, `replayed` a repeated command."""
+
+    position: int
+    result: Mapping[str, Any]
+    replayed: bool = False
+
+
+def digest(body: bytes) -> bytes:
+    """The digest under which a command's body is remembered."""
+    return hashlib.sha256(body).digest()[:16]
+
+
+class Group:
+    """Commits that are written by one statement: distinct streams, commands and reserved keys, and a size limit."""
+
+    def __init__(self) -> None:
+        self.commits: list[Commit] = []
+        self._taken: set[str] = set()
+        self._events = 0
+
+    def add(self, commit: Commit) -> bool:
+        """Takes the commit if it fits; a commit that touches what another one holds waits for the next group."""
+        names = {append.stream for append in commit.appends}
+        names.update("key " + key for key in (*commit.reserve, *commit.release))
+        if commit.digest:
+            names.add("command " + commit.cause.command)
+        events = sum(len(append.events) for append in commit.appends)
+        if self.commits and (self._events + events > MAX_EVENTS or not names.isdisjoint(self._taken)):
+            return False
+        self.commits.append(commit)
+        self._taken |= names
+        self._events += events
+        return True
+
+
+def subjects(commits: Collection[Commit]) -> set[str]:
+    """Whose data keys are needed to seal these commits."""
+    return {
+        append.customer for commit in commits for append in commit.appends for event in append.events if event.SEALED
+    }
+
+
+def lay_out(commits: Sequence[Commit], log: str, keys: Mapping[str, DataKey], now: datetime) -> Rows:
+    """The rows of a group: every event encoded and sealed, every head, command and reservation in its column."""
+    rows = Rows.empty()
+    recorded_at = instant(now)
+    for number, commit in enumerate(commits):
+        if commit.digest:
+            rows.command_ids.append(commit.cause.command)
+            rows.command_digests.append(commit.digest)
+            rows.command_results.append(orjson.dumps(commit.result))
+            rows.command_commits.append(number)
+            rows.command_firsts.append(len(rows.states) + 1)
+        for append in commit.appends:
+            _lay_out_append(rows, number, append, commit.cause, log, keys, recorded_at)
+        for key in commit.reserve:
+            rows.reserved_keys.append(key)
+            rows.reserved_owners.append(commit.owner)
+            rows.reserved_commits.append(number)
+        for key in commit.release:
+            rows.released_keys.append(key)
+            rows.released_owners.append(commit.owner)
+    return rows
+
+
+def _lay_out_append(
+    rows: Rows, number: int, append: Append, cause: Cause, log: str, keys: Mapping[str, DataKey], recorded_at: str
+) -> None:
+    rows.head_streams.append(append.stream)
+    rows.head_versions.append(append.expected)
+    rows.head_commits.append(number)
+    occurred_at = recorded_at if append.occurred_at is None else instant(append.occurred_at)
+    for seq, event in enumerate(append.events, start=append.expected + 1):
+        rows.streams.append(append.stream)
+        rows.versions.append(seq)
+        rows.topics.append(event.stored_type())
+        rows.states.append(
+            encode(
+                event,
+                cause,
+                event_id=uuid7(),
+                log=log,
+                stream=append.stream,
+                seq=seq,
+                customer=append.customer,
+                recorded_at=recorded_at,
+                occurred_at=occurred_at,
+                keys=keys,
+            )
+        )
+
+
+class Writer:
+    """Writes groups of commits: seals, appends, and turns refusals into each commit's own answer. Not thread-safe."""
+
+    def __init__(self, recorder: LogRecorder, keyring: Keyring, log: str, clock: Clock) -> None:
+        self._recorder = recorder
+        self._keyring = keyring
+        self._log = log
+        self._clock = clock
+
+    def write(self, cursor: Cursor[Any], commits: Sequence[Commit]) -> list[Committed | CustlogError]:
+        """One answer per commit, in order. Raises Unavailable or the driver's errors when the whole group failed."""
+        keys = self._keyring.ensure(subjects(commits))
+        answers: list[Committed | CustlogError | None] = [
+            _sealable(commit, keys) or _within_limits(commit) for commit in commits
+        ]
+        while open_numbers := [n for n, answer in enumerate(answers) if answer is None]:
+            group = [commits[n] for n in open_numbers]
+            rows = lay_out(group, self._log, keys, self._clock.now())
+            if oversize := _oversize(group, rows):
+                for number, refused in oversize.items():
+                    answers[open_numbers[number]] = refused
+                continue
+            base, refusals = self._recorder.append(cursor, rows)
+            if not refusals:
+                position = base + 1
+                for n in open_numbers:
+                    answers[n] = Committed(position, commits[n].result)
+                    position += sum(len(append.events) for append in commits[n].appends)
+                break
+            for number, answer in self._answer(cursor, group, refusals).items():
+                answers[open_numbers[number]] = answer
+        return [answer for answer in answers if answer is not None]
+
+    def _answer(
+        self, cursor: Cursor[Any], group: Sequence[Commit], refusals: Sequence[Refusal]
+    ) -> dict[int, Committed | CustlogError]:
+        answers: dict[int, Committed | CustlogError] = {}
+        for refusal in refusals:
+            answers.setdefault(refusal.commit_no, _as_error(refusal))
+        known = {refusal.subject: refusal.commit_no for refusal in refusals if refusal.reason == "command"}
+        if known:
+            cursor.execute(
+                "SELECT id::text, digest, result, position FROM commands WHERE id = ANY(%s::uuid[])", (list(known),)
+            )
+            for row in cursor.fetchall():
+                number = known[row["id"]]
+                answers[number] = recall(group[number], bytes(row["digest"]), bytes(row["result"]), row["position"])
+        return answers
+
+
+def recall(commit: Commit, stored_digest: bytes, result: bytes, position: int) -> Committed | CommandReused:
+    """The answer to a command id that was seen before: the same answer for the same body, else a conflict."""
+    if stored_digest != commit.digest:
+        return CommandReused(
+            f"command {commit.cause.command} was already used with another body; send a new Idempotency-Key"
+        )
+    return Committed(position, orjson.loads(result), replayed=True)
+
+
+def _as_error(refusal: Refusal) -> CustlogError:
+    if refusal.reason == "version":
+        return VersionConflict(
+            f"{refusal.subject} is at version {refusal.current} now; read it again and repeat the change",
+            current=refusal.current,
+        )
+    return AlreadyReserved(f"{refusal.subject} already belongs to another record; change that record instead")
+
+
+def _sealable(commit: Commit, keys: Mapping[str, DataKey]) -> CustlogError | None:
+    missing = subjects([commit]) - keys.keys()
+    if missing:
+        return Conflict(f"customer {min(missing)} was erased; nothing personal can be recorded about it any more")
+    return None
+
+
+def _oversize(group: Sequence[Commit], rows: Rows) -> dict[int, CustlogError]:
+    if max(map(len, rows.states), default=0) <= MAX_EVENT_BYTES:
+        return {}
+    answers: dict[int, CustlogError] = {}
+    states = iter(rows.states)
+    for number, commit in enumerate(group):
+        sizes = [len(next(states)) for append in commit.appends for _ in append.events]
+        if max(sizes, default=0) > MAX_EVENT_BYTES:
+            answers[number] = TooLarge(
+                f"one event of this command has {max(sizes)} bytes, the log takes {MAX_EVENT_BYTES}; send less text"
+            )
+    return answers
+
+
+def _within_limits(commit: Commit) -> CustlogError | None:
+    events = sum(len(append.events) for append in commit.appends)
+    if events > MAX_EVENTS:
+        return TooLarge(f"one command may write {MAX_EVENTS} events, this one has {events}; split it")
+    return None
+
+
+@dataclass(slots=True)
+class _Waiting:
+    commit: Commit
+    future: asyncio.Future[Committed]
+
+
+class GroupCommit:
+    """The one writing thread of a process; `submit` is called on the event loop that awaits the answers."""
+
+    def __init__(
+        self, recorder: LogRecorder, writer: Writer, *, on_commit: Callable[[int, int], None] = lambda *_: None
+    ) -> None:
+        self._recorder = recorder
+        self._writer = writer
+        self._on_commit = on_commit
+        self._waiting: deque[_Waiting] = deque()
+        self._arrived = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Writes what is waiting, then ends the thread."""
+        with self._arrived:
+            self._stopping = True
+            self._arrived.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def submit(self, commits: Sequence[Commit]) -> list[asyncio.Future[Committed]]:
+        """One future per commit, in order. A future fails with a CustlogError."""
+        loop = asyncio.get_running_loop()
+        waiting = [_Waiting(commit, loop.create_future()) for commit in commits]
+        with self._arrived:
+            if self._stopping:
+                raise Unavailable("this service is stopping; send the command again")
+            self._waiting.extend(waiting)
+            self._arrived.notify()
+        return [item.future for item in waiting]
+
+    def _run(self) -> None:
+        while True:
+            with self._arrived:
+                while not self._waiting and not self._stopping:
+                    self._arrived.wait()
+                if not self._waiting:
+                    return
+                items = self._take()
+            answers = self._write([item.commit for item in items])
+            _resolve_on_their_loops(items, answers)
+
+    def _take(self) -> list[_Waiting]:
+        group, taken, later = Group(), list[_Waiting](), deque[_Waiting]()
+        while self._waiting and len(taken) < MAX_EVENTS and len(later) < MAX_EVENTS:
+            item = self._waiting.popleft()
+            (taken if group.add(item.commit) else later).append(item)
+        self._waiting.extendleft(reversed(later))
+        return taken
+
+    def _write(self, commits: Sequence[Commit]) -> Sequence[Committed | Exception]:
+        try:
+            answers = self._persist(commits)
+        except Exception as error:  # noqa: BLE001  every waiting caller gets the reason; the thread goes on
+            return [error] * len(commits)
+        taken = [c for c, a in zip(commits, answers, strict=True) if isinstance(a, Committed) and not a.replayed]
+        if taken:
+            self._on_commit(len(taken), sum(len(append.events) for commit in taken for append in commit.appends))
+        return answers
+
+    def _persist(self, commits: Sequence[Commit]) -> list[Committed | CustlogError]:
+        for pause in (*RETRY_SECONDS, None):
+            try:
+                with self._recorder.datastore.get_connection() as connection, connection.cursor() as cursor:
+                    return self._writer.write(cursor, commits)
+            except (OperationalError, InterfaceError, PoolTimeout) as error:
+                if pause is None or self._stopping:
+                    raise Unavailable("the event log's database does not answer; the command was not taken") from error
+            time.sleep(pause)
+        raise AssertionError("unreachable")
+
+
+def _resolve_on_their_loops(items: Sequence[_Waiting], answers: Sequence[Committed | Exception]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Committed], Committed | Exception]]] = {}
+    for item, answer in zip(items, answers, strict=True):
+        by_loop.setdefault(item.future.get_loop(), []).append((item.future, answer))
+    for loop, pairs in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, pairs)
+
+
+def _resolve(pairs: Sequence[tuple[asyncio.Future[Committed], Committed | Exception]]) -> None:
+    for future, answer in pairs:
+        if future.done():
+            continue
+        if isinstance(answer, Committed):
+            future.set_result(answer)
+        else:
+            future.set_exception(answer)

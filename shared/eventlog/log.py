@@ -1,0 +1,165 @@
+"""One event log: the async face that services use, over PostgreSQL and a bounded pool of threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from eventsourcing.persistence import InterfaceError, Notification, OperationalError
+from eventsourcing.postgres import PostgresDatastore
+from psycopg import Cursor
+from psycopg_pool import PoolTimeout
+
+from shared.clock import Clock
+from shared.errors import CustlogError, Unavailable
+from shared.events.envelope import Recorded
+from shared.eventlog.commit import Commit, Committed, GroupCommit, Writer
+from shared.eventlog.mapper import Record, open_record, parse, subjects
+from shared.eventlog.recorder import LOCK, LogRecorder
+from shared.privacy.keyring import Keyring
+
+R = TypeVar("R")
+
+POOL_SIZE = 5
+POOL_OVERFLOW = 5
+
+
+def datastore(url: str) -> PostgresDatastore:
+    """The library's datastore for a libpq URL; one log per database. A host that is a path is a socket folder."""
+    parts = urlsplit(url)
+    socket = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair).get("host")
+    return PostgresDatastore(
+        dbname=parts.path.lstrip("/"),
+        host=unquote(socket) if socket else parts.hostname or "localhost",
+        port=parts.port or 5432,
+        user=unquote(parts.username or "postgres"),
+        password=unquote(parts.password or ""),
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        connect_timeout=5.0,
+        lock_timeout=10,
+        originator_id_type="text",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One PostgreSQL transaction of a consumer: its own tables, its tracked positions and its events, or nothing."""
+
+    cursor: Cursor[Any]
+    writer: Writer
+
+    def lock(self) -> None:
+        """Makes this transaction the log's only writer until it ends; taken before reading what a decision rests on."""
+        self.cursor.execute(LOCK)
+
+    def append(self, commits: Sequence[Commit]) -> list[Committed | CustlogError]:
+        """Writes the commits inside this transaction, each with its own answer; refused ones write nothing."""
+        return self.writer.write(self.cursor, commits) if commits else []
+
+
+class Log:
+    """The log of one service.
+
+    Database failures surface as Unavailable (retry); what was sent under a command id may be sent again safely.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        keyring: Keyring,
+        clock: Clock,
+        *,
+        on_commit: Callable[[int, int], None] = lambda *_: None,
+    ) -> None:
+        self.name = name
+        self.keyring = keyring
+        self.datastore = datastore(url)
+        self.recorder = LogRecorder(self.datastore)
+        self._writer = Writer(self.recorder, keyring, name, clock)
+        self._commits = GroupCommit(self.recorder, self._writer, on_commit=self._committed)
+        self._on_commit = on_commit
+        self._listeners: list[Callable[[], None]] = []
+        self._threads = ThreadPoolExecutor(POOL_SIZE, thread_name_prefix=f"log-{name}")
+
+    def open(self) -> None:
+        """Connects, creates missing tables, starts the writing thread. Raises the driver's error (retry or stop)."""
+        self.datastore.pool.open(wait=True, timeout=30.0)
+        self.recorder.create_table()
+        self._commits.start()
+
+    def close(self) -> None:
+        """Writes what is waiting and lets go of the connections."""
+        self._commits.stop()
+        self._threads.shutdown()
+        self.datastore.close()
+
+    def when_committed(self, listener: Callable[[], None]) -> None:
+        """Calls `listener` from the writing thread after each group: what the relay is woken by."""
+        self._listeners.append(listener)
+
+    async def commit(self, commit: Commit) -> Committed:
+        """Makes one command durable together with whatever else arrives now. Raises its CustlogError."""
+        return await self._commits.submit((commit,))[0]
+
+    async def commit_many(self, commits: Sequence[Commit]) -> list[Committed | CustlogError]:
+        """Makes many commands durable, each for itself; answers in order. Raises Unavailable if the log is down."""
+        answers = await asyncio.gather(*self._commits.submit(commits), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, Unavailable) or not isinstance(answer, Committed | CustlogError):
+                raise answer
+        return answers  # type: ignore[return-value]  # the loop above let only these two through
+
+    async def load(self, stream: str) -> list[Recorded]:
+        """All events of one stream in order; empty if there is none."""
+        return await self.in_thread(lambda: self.load_now(stream))
+
+    def load_now(self, stream: str) -> list[Recorded]:
+        """`load` for callers that are in a thread already."""
+        stored = self.recorder.select_events(stream)
+        return self.open_all([parse(event.state) for event in stored])
+
+    def open_all(self, records: Sequence[Record], positions: Sequence[int] | None = None) -> list[Recorded]:
+        """The events with their personal fields (`Erased` where the key is gone), one keyring query for all."""
+        keys = self.keyring.fetch(subjects(records))
+        places: Sequence[int | None] = positions if positions is not None else [None] * len(records)
+        return [open_record(record, keys, place) for record, place in zip(records, places, strict=True)]
+
+    def read(self, after: int, limit: int) -> Sequence[Notification]:
+        """Stored events after an index, in index order. Blocks; call it in a thread."""
+        return self.recorder.select_notifications(after, limit, inclusive_of_start=False)
+
+    def head(self) -> int:
+        """The index of the newest event, 0 if the log is empty. Blocks; call it in a thread."""
+        return self.recorder.max_notification_id() or 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """A transaction for a consumer's batch. Blocks; call it in a thread. Raises Unavailable (retry)."""
+        try:
+            with self.datastore.transaction(commit=True) as cursor:
+                yield Transaction(cursor, self._writer)
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise Unavailable(f"the database of the {self.name} log does not answer") from error
+        self._wake()
+
+    async def in_thread(self, work: Callable[[], R]) -> R:
+        """Runs blocking work on this log's bounded pool of threads. Raises Unavailable when PostgreSQL is away."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise Unavailable(f"the database of the {self.name} log does not answer") from error
+
+    def _committed(self, commits: int, events: int) -> None:
+        self._on_commit(commits, events)
+        self._wake()
+
+    def _wake(self) -> None:
+        for listener in self._listeners:
+            listener()

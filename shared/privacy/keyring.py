@@ -1,0 +1,141 @@
+"""The keyring: one data key per subject, wrapped by a versioned key-encryption key, in its own database.
+
+Its backups are its own and short-lived; destroying a subject's key erases the subject everywhere at once.
+A destroyed subject leaves a tombstone, so that no new key is ever made for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from psycopg import OperationalError
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from shared.errors import Unavailable
+from shared.privacy.sealing import NONCE_BYTES, DataKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg import Connection
+
+DATA_KEY_VERSION = "1"
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS data_keys (
+    subject uuid PRIMARY KEY,
+    kek int NOT NULL,
+    wrapped bytea,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    destroyed_at timestamptz,
+    CHECK ((wrapped IS NULL) = (destroyed_at IS NOT NULL))
+)
+"""
+
+ENSURE = """
+WITH made AS (
+    INSERT INTO data_keys (subject, kek, wrapped)
+    SELECT subject, %(kek)s, wrapped FROM unnest(%(subjects)s::uuid[], %(wrapped)s::bytea[]) AS new (subject, wrapped)
+    ON CONFLICT (subject) DO NOTHING
+    RETURNING subject, kek, wrapped
+)
+SELECT subject::text, kek, wrapped FROM made
+UNION ALL
+SELECT subject::text, kek, wrapped FROM data_keys WHERE subject = ANY(%(subjects)s::uuid[]) AND wrapped IS NOT NULL
+"""
+
+FETCH = "SELECT subject::text, kek, wrapped FROM data_keys WHERE subject = ANY(%s::uuid[]) AND wrapped IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEncryptionKeys:
+    """The key-encryption keys by version; `current` wraps new data keys, all of them unwrap."""
+
+    current: int
+    ciphers: Mapping[int, AESGCM]
+
+    @classmethod
+    def read(cls, file: Path) -> KeyEncryptionKeys:
+        """Reads `{"current": 1, "keys": {"1": "<32 bytes base64>"}}`. Raises OSError or ValueError (stop)."""
+        from base64 import b64decode
+
+        content: dict[str, Any] = orjson.loads(file.read_bytes())
+        ciphers = {int(version): AESGCM(b64decode(key)) for version, key in content["keys"].items()}
+        if content["current"] not in ciphers:
+            raise ValueError(f"{file}: the current key-encryption key {content['current']} is not among its keys")
+        return cls(content["current"], ciphers)
+
+    def wrap(self, subject: str, data_key: bytes) -> bytes:
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self.ciphers[self.current].encrypt(nonce, data_key, subject.encode())
+
+    def unwrap(self, subject: str, kek: int, wrapped: bytes) -> bytes:
+        return self.ciphers[kek].decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], subject.encode())
+
+
+class Keyring:
+    """Data keys of subjects. Thread-safe; holds no key longer than the call that asked for it.
+
+    Every call may raise Unavailable (retry): a keyring that does not answer never means "erased".
+    """
+
+    def __init__(self, url: str, keks: KeyEncryptionKeys, *, pool_size: int = 4) -> None:
+        self._keks = keks
+        self._pool = ConnectionPool(
+            url, min_size=1, max_size=pool_size, open=False, timeout=5.0, kwargs={"autocommit": True}
+        )
+
+    def open(self) -> None:
+        """Connects and creates the table if it is missing."""
+        self._pool.open(wait=True, timeout=30.0)
+        with self._connection() as connection:
+            connection.execute(SCHEMA)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def ensure(self, subjects: Collection[str]) -> dict[str, DataKey]:
+        """Every subject's key, made now for those that have none. Destroyed subjects are missing in the answer."""
+        if not subjects:
+            return {}
+        ordered = sorted(subjects)
+        new = [self._keks.wrap(subject, os.urandom(32)) for subject in ordered]
+        return self._open_rows(ENSURE, {"kek": self._keks.current, "subjects": ordered, "wrapped": new})
+
+    def fetch(self, subjects: Collection[str]) -> dict[str, DataKey]:
+        """The keys of the subjects that have one; a destroyed or unknown subject is missing in the answer."""
+        if not subjects:
+            return {}
+        return self._open_rows(FETCH, (list(subjects),))
+
+    def destroy(self, subject: str) -> bool:
+        """Erases the subject for ever. True if this call did it, False if it was gone or never had a key."""
+        with self._connection() as connection:
+            done = connection.execute(
+                "UPDATE data_keys SET wrapped = NULL, destroyed_at = now() WHERE subject = %s AND wrapped IS NOT NULL",
+                (subject,),
+            )
+            return done.rowcount == 1
+
+    def _open_rows(self, statement: Any, parameters: Any) -> dict[str, DataKey]:
+        with self._connection() as connection:
+            rows = connection.execute(statement, parameters, binary=True, prepare=True).fetchall()
+        return {
+            subject: DataKey(subject, DATA_KEY_VERSION, AESGCM(self._keks.unwrap(subject, kek, wrapped)))
+            for subject, kek, wrapped in rows
+        }
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection[Any]]:
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except (OperationalError, PoolTimeout) as error:
+            raise Unavailable("the keyring does not answer; personal data cannot be read or written now") from error
