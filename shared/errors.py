@@ -1,8 +1,9 @@
 """The expected failures of every service.
 
-Each class names its fate in the docstring; shared.http turns it into one problem+json answer. Messages are read by people
-and kept in logs: they carry ids, never personal data.
+Each class names its fate in the docstring; shared.problem turns it into one problem+json answer. Messages are read by
+people and kept in logs: they carry ids, never personal data.
 """
+# ruff: noqa: N818 - each is named after what happened
 
 from collections.abc import Iterable
 from typing import ClassVar, TypedDict
@@ -78,21 +79,21 @@ class Conflict(CustlogError):
 
 
 class CommandReused(Conflict):
-    """A command id came again with another body. Fate: rejected; use a new id for a new command."""
+    """A command id came again with another body. Fate: rejected; use a new id."""
 
     code = "command-reused"
     title = "Command id already used"
 
 
 class AlreadyReserved(Conflict):
-    """A unique name, such as (source, external id), belongs to another stream. Fate: rejected; use the holder's record."""
+    """A unique name, such as (source, external id), is another stream's. Fate: rejected; use the holder's record."""
 
     code = "already-reserved"
     title = "Already taken"
 
 
 class VersionConflict(Conflict):
-    """The stream is not at the expected version. Fate: rejected; reload, decide again, retry with the `current` version."""
+    """The stream is not at the expected version. Fate: rejected; reload, decide again, retry on `current`."""
 
     status = 412
     code = "version-conflict"
@@ -124,7 +125,7 @@ class TooLarge(CustlogError):
 
 
 class UnsupportedMedia(CustlogError):
-    """The body has a media type this address does not read. Fate: rejected; send one of the types named in the detail."""
+    """The body has a media type this address does not read. Fate: rejected; send one that the detail names."""
 
     status = 415
     code = "unsupported-media-type"
@@ -140,7 +141,7 @@ class Invalid(CustlogError):
 
 
 class Unavailable(CustlogError):
-    """A server we depend on does not answer, or the service is stopping. Fate: retry after `retry_after` seconds; nothing was half-done."""
+    """A server we depend on does not answer. Fate: retry after `retry_after` seconds; nothing was half-done."""
 
     status = 503
     code = "unavailable"

@@ -43,21 +43,21 @@ _SOURCE = _Source()
 
 
 def uuid7() -> str:
-    """A new UUID version 7 in lower-case text. Within one process each is greater than the one before, from any thread."""
+    """A new UUID version 7 in lower-case text. Within one process each is greater than the one before."""
     text = f"{_SOURCE.next():032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def timestamp_of(id: str) -> datetime:
+def timestamp_of(uuid7_id: str) -> datetime:
     """The instant, to the millisecond, at which a UUID version 7 was made. ValueError if it is anything else."""
-    value = uuid.UUID(id)
+    value = uuid.UUID(uuid7_id)
     if value.version != 7:
         raise ValueError(f"{value} is not a UUID version 7, so it carries no time.")
     return _EPOCH + timedelta(milliseconds=value.int >> 80)
 
 
 def derive(*parts: str) -> str:
-    """The UUID version 5 named by `parts`: same parts, same id, everywhere and for ever. Never derive from personal data."""
+    """The UUID version 5 of `parts`: same parts, same id, for ever. Never derive from personal data."""
     return str(uuid.uuid5(_NAMESPACE, "".join(f"{len(part)}:{part}" for part in parts)))
 
 

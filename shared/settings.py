@@ -22,7 +22,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 
 
 class SettingsError(Exception):
-    """A setting is missing or wrong. Fate: the process stops at start; the message names each variable and its remedy."""
+    """A setting is missing or wrong. Fate: the process stops; the message names each variable and its remedy."""
 
 
 class Settings(BaseSettings):
@@ -48,8 +48,8 @@ class Settings(BaseSettings):
 
     kek_file: Path | None = Field(default=None, description="file with the key-encryption key, outside the data folder")
     jwks_file: Path | None = Field(default=None, description="public keys of the token issuer")
-    token_issuer: str = "custlog"
-    token_audience: str = "custlog"
+    token_issuer: str = "custlog"  # noqa: S105 - a name
+    token_audience: str = "custlog"  # noqa: S105 - a name
 
     timezone: str = "UTC"
     clock: Literal["system", "test"] = "system"
@@ -102,7 +102,7 @@ class Settings(BaseSettings):
 
 
 def load(service: str) -> Settings:
-    """Settings of `service` from the environment, complete for that service. SettingsError names everything to correct."""
+    """Settings from the environment, complete for `service`. SettingsError names everything to correct."""
     try:
         settings = Settings(service=service)
     except ValidationError as invalid:
@@ -119,10 +119,11 @@ def _missing(service: str, name: str) -> str:
 
 
 def _sentences(invalid: ValidationError) -> list[str]:
-    return [
-        f"CUSTLOG_{'_'.join(str(part) for part in error['loc']).upper()} is wrong: {error['msg'].removeprefix('Value error, ')}."
-        for error in invalid.errors(include_input=False, include_url=False, include_context=False)
-    ]
+    sentences = []
+    for error in invalid.errors(include_input=False, include_url=False, include_context=False):
+        variable = "CUSTLOG_" + "_".join(str(part) for part in error["loc"]).upper()
+        sentences.append(f"{variable} is wrong: {error['msg'].removeprefix('Value error, ')}.")
+    return sentences
 
 
 def _is_host_port(server: str) -> bool:

@@ -1,0 +1,136 @@
+"""The outer layers of every service as plain ASGI middleware: correlation, observation, authentication."""
+
+import time
+import uuid
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import log, metrics, problem
+from shared.access.tokens import Verifier
+from shared.errors import CustlogError, Unauthenticated
+from shared.ids import uuid7
+
+OPEN_PATHS = frozenset({"/health/live", "/health/ready", "/metrics", "/openapi.json"})
+"""Everything else needs a token, addresses that do not exist included."""
+CORRELATION_HEADER = "X-Correlation-Id"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_log = log.get_logger(__name__)
+
+
+class Correlate:
+    """Gives each request a correlation id, the caller's if it is a UUID. Logs, problems and answers carry it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        correlation = _uuid(dict(scope["headers"]).get(b"x-correlation-id", b"")) or uuid7()
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[CORRELATION_HEADER] = correlation
+            await send(message)
+
+        with log.bound_correlation(correlation):
+            await self._app(scope, receive, send_with_id)
+
+
+class Observe:
+    """Counts and logs each request by its route template, and turns every exception that reaches it into a problem."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0
+
+        async def send_noting_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting_status)
+        except Exception as error:
+            _log_failure(error)
+            if status:
+                raise
+            failure = problem.known(error) or CustlogError()
+            # What is left of the body was not read, so the connection cannot serve another request.
+            response = problem.answer(
+                failure, headers={"Connection": "close"} if failure.status in (401, 413) else None
+            )
+            await response(scope, receive, send_noting_status)
+        finally:
+            _record(scope, status, time.perf_counter() - started)
+
+
+class Authenticate:
+    """Lets in only requests with a valid token, before their body is read; sets request.state.caller."""
+
+    def __init__(self, app: ASGIApp, verifier: Verifier) -> None:
+        self._app = app
+        self._verifier = verifier
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+            scope.setdefault("state", {})["caller"] = self._verifier.verify(_bearer(scope))
+        await self._app(scope, receive, send)
+
+
+def _bearer(scope: Scope) -> str:
+    credentials = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(credentials) != 1:
+        raise Unauthenticated("Send one header: Authorization: Bearer <token>.")
+    kind, _, token = credentials[0].partition(b" ")
+    if kind.lower() != b"bearer":
+        raise Unauthenticated("The Authorization header must be: Bearer <token>.")
+    return str(token.strip().decode("latin-1"))
+
+
+def _uuid(value: bytes) -> str | None:
+    try:
+        return str(uuid.UUID(value.decode())) if len(value) == 36 else None
+    except ValueError:
+        return None
+
+
+def _log_failure(error: Exception) -> None:
+    failure = problem.known(error)
+    if failure is None:
+        _log.error("request failed by a defect", exc_info=error)
+    elif failure.status >= 500:
+        _log.warning("request failed, a server does not answer", exc_info=error)
+
+
+def _record(scope: Scope, status: int, seconds: float) -> None:
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    route = _template(scope)
+    metrics.HTTP_REQUESTS.labels(method, route, str(status)).inc()
+    metrics.HTTP_SECONDS.labels(method, route).observe(seconds)
+    if scope["path"] in OPEN_PATHS:
+        return
+    caller = scope.get("state", {}).get("caller")
+    _log.info(
+        "request answered",
+        method=method,
+        route=route,
+        status=status,
+        ms=round(seconds * 1000, 1),
+        caller=caller.id if caller else None,
+    )
+
+
+def _template(scope: Scope) -> str:
+    route: Any = scope.get("route")
+    return str(getattr(route, "path", "unmatched"))
