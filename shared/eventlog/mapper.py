@@ -24,13 +24,6 @@ class ActorRecord(msgspec.Struct, frozen=True, gc=False):
     kind: str
 
 
-class SealedRecord(msgspec.Struct, frozen=True, gc=False):
-    key: str
-    nonce: str
-    ct: str
-    fields: tuple[str, ...]
-
-
 class Record(msgspec.Struct, frozen=True):
     """A stored event, parsed but still sealed."""
 
@@ -51,7 +44,7 @@ class Record(msgspec.Struct, frozen=True):
     depth: int
     customer: str
     data: dict[str, Any]
-    sealed: dict[str, SealedRecord]
+    sealed: dict[str, SealedPart]
 
 
 _decoder = msgspec.json.Decoder(Record)
@@ -87,9 +80,8 @@ def encode(
     personal = {name: value for name, value in personal.items() if value not in ([], {})}
     sealed: dict[str, Any] = {}
     if personal:
-        sealed[customer] = seal(
-            keys[customer], personal, associated_data(log, stream, seq, event.TYPE, customer)
-        )
+        part = seal(keys[customer], personal, associated_data(log, stream, seq, event.TYPE, customer))
+        sealed[customer] = {"key": part.key, "nonce": part.nonce, "ct": part.ct, "fields": part.fields}
     return orjson.dumps(
         {
             "id": event_id,
@@ -134,7 +126,7 @@ def open_record(record: Record, keys: Mapping[str, DataKey], position: int | Non
                 data.update(dict.fromkeys(part.fields, ERASED_JSON))
             else:
                 place = associated_data(record.log, record.stream, record.seq, record.type, subject)
-                data.update(unseal(key, SealedPart(part.key, part.nonce, part.ct, part.fields), place))
+                data.update(unseal(key, part, place))
     return Recorded(
         id=record.id,
         type=record.type,
@@ -153,6 +145,6 @@ def open_record(record: Record, keys: Mapping[str, DataKey], position: int | Non
         depth=record.depth,
         customer=record.customer,
         data=decode_data(record.type, record.v, data),
-        sealed={s: SealedPart(p.key, p.nonce, p.ct, p.fields) for s, p in record.sealed.items()},
+        sealed=record.sealed,
         position=position,
     )

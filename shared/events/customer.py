@@ -89,7 +89,7 @@ class NameCorrected(Contract):
 
 class BirthDateSet(Contract):
     TYPE = "customer.birth_date_set"
-    birth_date: Sensitive[date | None]
+    birth_date: Sensitive[date | None] = None
 
 
 class ContactPointAdded(Contract):
@@ -134,7 +134,7 @@ class Classified(Contract):
 
     TYPE = "customer.classified"
     scheme: Business[Code]
-    code: Business[Code | None]
+    code: Business[Code | None] = None
 
 
 class Tagged(Contract):
@@ -170,7 +170,7 @@ class OwnerAssigned(Contract):
     """The account and team now responsible; `owner` None leaves the team alone responsible."""
 
     TYPE = "customer.owner_assigned"
-    owner: Business[Code | None]
+    owner: Business[Code | None] = None
     team: Business[Code | None] = None
 
 
@@ -193,7 +193,7 @@ class ExtensionFieldSet(Contract):
 
     TYPE = "customer.extension_field_set"
     field: General[Code]
-    value: Sensitive[Scalar]
+    value: Sensitive[Scalar] = None
 
 
 class CustomerArchived(Contract):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
+import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
 from shared.access.levels import Level
@@ -109,8 +110,7 @@ class Actor(Value):
     kind: Literal["user", "service", "import", "rule"]
 
 
-@dataclass(frozen=True, slots=True)
-class SealedPart:
+class SealedPart(msgspec.Struct, frozen=True, gc=False):
     """The sealed fields of one event that belong to one subject, as they are stored.
 
     `key` names the version of the subject's data key, `fields` the fields inside, `ct` is base64 of AES-256-GCM.

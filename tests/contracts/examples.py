@@ -1,0 +1,96 @@
+"""One full example of every event version, with invented values that stand out in a search for leaks."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from shared.events import customer, identity, notifications
+from shared.events.envelope import Contract
+
+ID = "0199f3a0-0000-7000-8000-00000000000{}".format
+CONTACT, OTHER, THIRD = ID(1), ID(2), ID(3)
+NAME = customer.Name(full="Example Person", given="Example", family="Person")
+ADDRESS = customer.Address(
+    lines=("Example Lane",), street_number="1", locality="Exampleton", region="EX", postcode="00000", country="XX"
+)
+
+EXAMPLES: tuple[Contract, ...] = (
+    customer.CustomerRegistered(
+        kind="person",
+        source="crm",
+        external_id="crm-1",
+        name=NAME,
+        birth_date=date(1980, 2, 29),
+        contact_points=(
+            customer.ContactPoint(contact_id=CONTACT, kind="phone", value="+15550100", raw="555 0100"),
+            customer.ContactPoint(contact_id=OTHER, kind="email", value="person@example.org"),
+        ),
+        address=ADDRESS,
+        identifiers=(customer.Identifier(type="social", value="000-00-0000"),),
+        classification={"segment": "gold"},
+        tags=("vip",),
+    ),
+    customer.NameCorrected(name=NAME, reason="marriage"),
+    customer.BirthDateSet(birth_date=date(1980, 2, 28)),
+    customer.ContactPointAdded(contact_id=CONTACT, kind="phone", value="+15550100", raw="555 0100"),
+    customer.ContactPointVerified(contact_id=CONTACT, method="sms"),
+    customer.ContactPointInvalidated(contact_id=CONTACT, reason="bounced"),
+    customer.ContactPointRemoved(contact_id=CONTACT, reason="asked"),
+    customer.AddressSet(usage="postal", address=ADDRESS),
+    customer.IdentifierAdded(identifier=customer.Identifier(type="tax", value="000")),
+    customer.Classified(scheme="segment", code="silver"),
+    customer.Tagged(added=("new",), removed=("old",)),
+    customer.PreferenceNoted(topic="colour", value="green", source="survey", confidence="0.8"),
+    customer.RelationshipAdded(relationship_id=THIRD, other=OTHER, role="parent"),
+    customer.RelationshipEnded(relationship_id=THIRD, reason="ended"),
+    customer.OwnerAssigned(owner="u1", team="north"),
+    customer.ConsentGiven(purpose="marketing", channel="email", text_version="2026-01"),
+    customer.ConsentWithdrawn(purpose="marketing", channel="email", reason="asked"),
+    customer.ExtensionFieldSet(field="shoe_size", value=43),
+    customer.CustomerArchived(reason="inactive"),
+    customer.CustomerRestored(reason="returned"),
+    customer.InteractionRecorded(
+        interaction_id=THIRD, kind="call", direction="in", summary="Asked for a price", outcome="follow-up"
+    ),
+    customer.OrderPlaced(
+        order_id=THIRD,
+        reference="PO-1",
+        currency="EUR",
+        total="12.50",
+        lines=(customer.OrderLine(product="P1", quantity="2", amount="12.50"),),
+    ),
+    customer.OrderPaid(order_id=THIRD, amount="12.50", method="card"),
+    customer.OrderDelivered(order_id=THIRD, carrier="post", delivered_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+    customer.OrderReturned(order_id=THIRD, amount="12.50", reason="broken"),
+    customer.TicketOpened(ticket_id=THIRD, topic="delivery", priority="high", summary="Parcel is missing"),
+    customer.TicketAnswered(ticket_id=THIRD, text="We look for it"),
+    customer.TicketResolved(ticket_id=THIRD, resolution="found"),
+    customer.TicketReopened(ticket_id=THIRD, reason="lost-again"),
+    identity.NumberAssigned(number="C0000001X", rule="default.v1", serial=1),
+    identity.AliasAdded(alias="OLD-1", kind="foreign"),
+    identity.Linked(
+        a=OTHER,
+        b=CONTACT,
+        evidence=("name_birth",),
+        decided_by="exact.v1",
+        moves=(identity.Move(customer=OTHER, identity=CONTACT),),
+    ),
+    identity.Separated(
+        a=OTHER, b=CONTACT, reason="two people", moves=(identity.Move(customer=OTHER, identity=OTHER),)
+    ),
+    notifications.ReminderPlanned(
+        reminder_id=THIRD,
+        kind="birthday",
+        due_at=datetime(2027, 2, 28, 9, tzinfo=UTC),
+        local_date=date(2027, 2, 28),
+        zone="UTC",
+        assignee="u1",
+        note="Call first",
+    ),
+    notifications.ReminderCancelled(reminder_id=THIRD, reason="archived"),
+    notifications.ReminderFired(reminder_id=THIRD, kind="birthday"),
+    notifications.MessageSent(message_id=OTHER, reminder_id=THIRD, channel="spool"),
+    notifications.MessageFailed(
+        message_id=OTHER, reminder_id=THIRD, channel="spool", error="disk-full", attempt=3, final=True
+    ),
+)
