@@ -1,0 +1,137 @@
+"""The PostgreSQL side of a consumer: how far each source was read, and the records put aside.
+
+Every method runs one statement on the cursor of the caller's transaction, so that effects, positions and parked records
+are committed together or not at all. `shared.inbox_mongo` keeps the same contract in MongoDB.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, LiteralString, NamedTuple
+
+from psycopg import Cursor
+from psycopg.rows import tuple_row
+
+from shared.streaming import Advance, Parked
+
+INBOX_DDL = """
+CREATE TABLE IF NOT EXISTS inbox_position (
+    consumer text NOT NULL, source text NOT NULL, position bigint NOT NULL, next_offset bigint NOT NULL,
+    PRIMARY KEY (consumer, source));
+CREATE TABLE IF NOT EXISTS inbox_parked (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, consumer text NOT NULL, source text NOT NULL,
+    position bigint NOT NULL, "offset" bigint NOT NULL, key text NOT NULL, reason text NOT NULL, value bytea NOT NULL,
+    parked_at timestamptz NOT NULL DEFAULT clock_timestamp(), UNIQUE (consumer, source, position, "offset"));
+CREATE INDEX IF NOT EXISTS inbox_parked_key ON inbox_parked (consumer, key, id);
+"""
+
+_LOCK_POSITIONS = """
+SELECT source, position, next_offset FROM inbox_position WHERE consumer = %s AND source = ANY(%s)
+ORDER BY source FOR UPDATE"""
+
+_ADVANCE = """
+INSERT INTO inbox_position AS stored (consumer, source, position, next_offset)
+SELECT %(consumer)s, given.source, given.position, given.next_offset
+FROM unnest(%(sources)s::text[], %(expected)s::bigint[], %(positions)s::bigint[], %(offsets)s::bigint[])
+    AS given (source, expected, position, next_offset)
+WHERE given.expected = 0
+   OR EXISTS (SELECT FROM inbox_position p WHERE p.consumer = %(consumer)s AND p.source = given.source)
+ON CONFLICT (consumer, source) DO UPDATE SET position = excluded.position, next_offset = excluded.next_offset
+WHERE stored.position = (%(expected)s::bigint[])[array_position(%(sources)s::text[], stored.source)]"""
+
+_PARK = """
+INSERT INTO inbox_parked (consumer, source, position, "offset", key, reason, value)
+SELECT %s, given.source, given.position, given."offset", given.key, given.reason, given.value
+FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bytea[])
+    WITH ORDINALITY AS given (source, position, "offset", key, reason, value, ordinal) ORDER BY given.ordinal
+ON CONFLICT DO NOTHING"""
+
+_TAKE = """
+WITH taken AS (DELETE FROM inbox_parked WHERE consumer = %s AND key = %s RETURNING *)
+SELECT source, position, "offset", key, reason, value FROM taken ORDER BY id"""
+
+_BLOCKED = "SELECT DISTINCT key FROM inbox_parked WHERE consumer = %s AND key = ANY(%s)"
+_COUNT = "SELECT count(*) FROM inbox_parked WHERE consumer = %s"
+_KEYS = "SELECT key FROM inbox_parked WHERE consumer = %s GROUP BY key ORDER BY min(id) LIMIT %s"
+
+
+class Fenced(Exception):
+    """Another owner of the partition moved its position. Fate: roll back, read the positions again, retry."""
+
+
+class Stored(NamedTuple):
+    """How far a source was read: its position, and the offset at which to go on."""
+
+    position: int
+    next_offset: int
+
+
+class ParkedRecord(NamedTuple):
+    """A record that was put aside."""
+
+    source: str
+    position: int
+    offset: int
+    key: str
+    reason: str
+    value: bytes
+
+
+class Inbox:
+    """Positions and parked records of one consumer in PostgreSQL. Create the tables with INBOX_DDL."""
+
+    def __init__(self, consumer: str) -> None:
+        self._consumer = consumer
+
+    def positions(self, cursor: Cursor[Any], sources: Collection[str]) -> dict[str, Stored]:
+        """The stored place of each source that has one, locked until the end of the transaction."""
+        rows = _rows(cursor, _LOCK_POSITIONS, (self._consumer, list(sources)))
+        return {source: Stored(position, offset) for source, position, offset in rows}
+
+    def blocked(self, cursor: Cursor[Any], keys: Collection[str]) -> set[str]:
+        """Those of the keys that have parked records."""
+        return {key for (key,) in _rows(cursor, _BLOCKED, (self._consumer, list(keys)))}
+
+    def advance(self, cursor: Cursor[Any], moves: Mapping[str, Advance]) -> None:
+        """Move the sources of a plan. Raises Fenced if one of them no longer stands where the plan expected it."""
+        if not moves:
+            return
+        given = {
+            "consumer": self._consumer,
+            "sources": list(moves),
+            "expected": [move.expected for move in moves.values()],
+            "positions": [move.position for move in moves.values()],
+            "offsets": [move.next_offset for move in moves.values()],
+        }
+        cursor.execute(_ADVANCE, given)
+        if cursor.rowcount != len(moves):
+            raise Fenced(
+                f"Consumer {self._consumer} lost {len(moves) - cursor.rowcount} of {len(moves)} partitions to another "
+                "instance; read their positions again."
+            )
+
+    def park(self, cursor: Cursor[Any], records: Sequence[Parked]) -> None:
+        """Put records aside, in this order. One that is parked already stays as it is."""
+        if not records:
+            return
+        columns = [
+            (p.source.name, p.source.position, p.source.offset, p.source.key, p.reason, p.source.value) for p in records
+        ]
+        cursor.execute(_PARK, (self._consumer, *(list(column) for column in zip(*columns, strict=True))))
+
+    def parked_count(self, cursor: Cursor[Any]) -> int:
+        """How many records are put aside."""
+        ((count,),) = _rows(cursor, _COUNT, (self._consumer,))
+        return int(count)
+
+    def parked_keys(self, cursor: Cursor[Any], limit: int = 1000) -> list[str]:
+        """The keys that have parked records, the longest waiting first."""
+        return [key for (key,) in _rows(cursor, _KEYS, (self._consumer, limit))]
+
+    def take_parked(self, cursor: Cursor[Any], key: str) -> list[ParkedRecord]:
+        """Remove and return the parked records of a key, in the order in which they have to be applied again."""
+        return [ParkedRecord(*row) for row in _rows(cursor, _TAKE, (self._consumer, key))]
+
+
+def _rows(cursor: Cursor[Any], statement: LiteralString, given: Sequence[Any]) -> list[tuple[Any, ...]]:
+    # A cursor of our own in the same transaction: the caller's may answer rows as dicts.
+    with cursor.connection.cursor(row_factory=tuple_row) as own:
+        return own.execute(statement, given).fetchall()

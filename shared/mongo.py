@@ -1,0 +1,102 @@
+"""The one seam over motor and PyMongo's own asynchronous client: exactly the calls in which the two differ."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
+from pymongo.read_concern import ReadConcern
+
+Driver = Literal["motor", "pymongo"]
+T = TypeVar("T")
+
+_SERVER_SELECTION_MS = 5_000
+_SOCKET_MS = 60_000
+_COMMIT_MS = 20_000
+
+
+async def _settled(result: Any) -> Any:
+    return await result if inspect.isawaitable(result) else result
+
+
+class Mongo:
+    """A client of one MongoDB deployment (a replica set: transactions need one).
+
+    Bound to the event loop that made it. Calls not wrapped here (find, CRUD, bulk_write) are the same in both drivers
+    and are made on the collections themselves. Errors are those of pymongo.errors, unchanged.
+    """
+
+    def __init__(self, client: Any, driver: Driver) -> None:
+        self.client = client
+        self.driver = driver
+
+    def database(self, name: str) -> Any:
+        """A database; acknowledged writes survive the loss of any one member."""
+        return self.client.get_database(name)
+
+    async def aggregate(
+        self, collection: Any, pipeline: Sequence[Mapping[str, Any]], *, session: Any = None, **options: Any
+    ) -> Any:
+        """A cursor over the result of a pipeline."""
+        return await _settled(collection.aggregate(list(pipeline), session=session, **options))
+
+    async def watch(self, target: Any, pipeline: Sequence[Mapping[str, Any]] = (), **options: Any) -> Any:
+        """A change stream over a collection, a database or the client."""
+        return await _settled(target.watch(list(pipeline), **options))
+
+    async def list_indexes(self, collection: Any) -> Any:
+        """A cursor over the indexes of a collection."""
+        return await _settled(collection.list_indexes())
+
+    async def start_session(self, **options: Any) -> Any:
+        """A session, to be used as an asynchronous context manager."""
+        return await _settled(self.client.start_session(**options))
+
+    async def start_transaction(self, session: Any, **options: Any) -> Any:
+        """A transaction of a session, to be used as an asynchronous context manager."""
+        return await _settled(session.start_transaction(**options))
+
+    async def transaction(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Run `work(session)` in one transaction: snapshot reads, writes acknowledged by a majority's journal.
+
+        `work` is called again as a whole after a transient failure (for up to two minutes), so it must keep no state of
+        its own and must use the session for every read and write. Its other errors abort the transaction and are
+        raised.
+        """
+        async with await self.start_session() as session:
+            result: T = await session.with_transaction(
+                work,
+                read_concern=ReadConcern("snapshot"),
+                write_concern=WriteConcern("majority", j=True),
+                read_preference=ReadPreference.PRIMARY,
+                max_commit_time_ms=_COMMIT_MS,
+            )
+            return result
+
+    async def ping(self) -> None:
+        """Raise a pymongo error unless a primary answers."""
+        await self.client.admin.command("ping")
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await _settled(self.client.close())
+
+
+def connect(url: str, driver: Driver = "motor", **options: Any) -> Mongo:
+    """A client of the deployment at `url` (naming its replicaSet). Connects lazily; gives up on a primary after 5 s."""
+    settings: dict[str, Any] = {
+        "w": "majority",
+        "journal": True,
+        "tz_aware": True,
+        "serverSelectionTimeoutMS": _SERVER_SELECTION_MS,
+        "connectTimeoutMS": _SERVER_SELECTION_MS,
+        "socketTimeoutMS": _SOCKET_MS,
+        "retryWrites": True,
+        **options,
+    }
+    if driver == "pymongo":
+        return Mongo(AsyncMongoClient(url, **settings), driver)
+    # Imported here because the set-up without motor has to start once motor no longer imports.
+    from motor.motor_asyncio import AsyncIOMotorClient  # noqa: PLC0415
+
+    return Mongo(AsyncIOMotorClient(url, **settings), driver)

@@ -1,0 +1,312 @@
+"""A consumer of the topics: batches in, from the place that the consumer's own store names, none ever passed over."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.message import FAKE_CONSUMER
+
+from shared.streaming import Hole, Plan, Received
+
+logger = structlog.get_logger(__name__)
+
+Handle = Callable[[list[Received]], Awaitable[Plan]]
+Resume = Callable[[Sequence[tuple[str, int]]], Awaitable[Mapping[tuple[str, int], int | None]]]
+State = Literal["starting", "running", "retrying", "stopped"]
+
+_MAX_BACKOFF_SECONDS = 10.0
+_REVOKE_SECONDS = 20.0
+# FastStream sleeps as long again after an empty poll: this bounds the extra latency of an idle consumer.
+_POLL_MS = 10
+# A consumer holds at most one fetch of every partition: back-pressure is that no handler runs, no next fetch is made.
+_PARTITION_BYTES = 1_048_576
+_FETCH_BYTES = 8 * 1_048_576
+
+
+class Stop(Exception):
+    """Raised by a handler that must not go on (too many parked records, a hole that stays).
+
+    Fate: the batch is not taken, the consumer leaves its group and its readiness fails with the reason; an operator
+    acts and starts it again.
+    """
+
+
+class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
+    """One consumer in a group. Made by subscribe(); start() and stop() belong to its owner.
+
+    Its handler gets the records of one poll, and is called with the same records again until it returns: every other
+    exception than Stop counts as a failure of the infrastructure. It must therefore be a transaction. If a rebalance or
+    stop() comes in between, the batch is left; it is read again from the stored place, here or elsewhere.
+    """
+
+    def __init__(self, broker: KafkaBroker, topics: Sequence[str], handle: Handle, resume: Resume) -> None:
+        self.topics = tuple(topics)
+        self.state: State = "starting"
+        self.reason = ""
+        self._broker = broker
+        self._handle = handle
+        self._resume = resume
+        self._subscriber: Any = None
+        self._generation = 0
+        self._moved = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
+        self._rewound: dict[tuple[str, int], int] = {}
+        self._closing: asyncio.Task[None] | None = None
+
+    def attach(self, subscriber: Any) -> None:
+        """Name the FastStream subscriber that calls consume()."""
+        self._subscriber = subscriber
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer | None:
+        """The consumer underneath, while it runs."""
+        return self._subscriber.consumer if self._subscriber is not None else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether records are being taken."""
+        return self.state == "running"
+
+    async def start(self) -> None:
+        """Connect and join the group. Raises aiokafka's KafkaError if no broker answers."""
+        await self._subscriber.start()
+
+    async def stop(self) -> None:
+        """Finish the running batch (a retry is given up), then leave the group. May be called twice."""
+        self._stopping = True
+        self._give_up()
+        if self.state != "stopped":
+            self.state, self.reason = "stopped", "asked to stop"
+        await self._close()
+
+    def lag(self) -> dict[tuple[str, int], int | None]:
+        """Records (with transaction markers) not yet taken, per assigned partition; None until the first fetch.
+
+        Counted to the last stable offset, that is to the end of the last finished transaction, so an idle consumer
+        stands at 0.
+        """
+        consumer = self.consumer
+        if consumer is None:
+            return {}
+        lags: dict[tuple[str, int], int | None] = {}
+        for tp in consumer.assignment():
+            # The public position() is a coroutine that may wait; the state it reads is always at hand.
+            state = consumer._subscription.subscription.assignment.state_value(tp)  # noqa: SLF001
+            end = state.lso if state is not None else None
+            known = end is not None and state.has_valid_position
+            lags[tp.topic, tp.partition] = max(0, end - state.position) if known else None
+        return lags
+
+    async def rewind(self, topic: str, partition: int) -> None:
+        """Read a partition again from its beginning; what was applied is dropped as duplicate."""
+        consumer = self.consumer
+        tp = TopicPartition(topic, partition)
+        if consumer is not None and tp in consumer.assignment():
+            await consumer.seek_to_beginning(tp)
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - eager: it is all
+        """Let the running batch end before another member takes its partitions; the store fences what still goes on."""
+        self._give_up()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_REVOKE_SECONDS):
+                await self._idle.wait()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Go to the stored places. Nothing is read before that, however long the store takes to answer."""
+        consumer = self.consumer
+        partitions = sorted(assigned)
+        if consumer is None or not partitions:
+            return
+        # Before the first await: without it the consumer would begin to read at Kafka's own committed offsets.
+        consumer.pause(*partitions)
+        self._give_up()
+        self._rewound.clear()
+        generation = self._generation
+        offsets = await self._stored_offsets([(tp.topic, tp.partition) for tp in partitions], generation)
+        if offsets is None:
+            return
+        beginning = []
+        for tp in partitions:
+            offset = offsets.get((tp.topic, tp.partition))
+            if offset is None:
+                beginning.append(tp)
+            else:
+                consumer.seek(tp, offset)
+        if beginning:
+            await consumer.seek_to_beginning(*beginning)
+        if generation == self._generation:
+            consumer.resume(*partitions)
+            self._run()
+
+    async def _stored_offsets(
+        self, partitions: Sequence[tuple[str, int]], generation: int
+    ) -> Mapping[tuple[str, int], int | None] | None:
+        delay = 0.1
+        while generation == self._generation and not self._stopping:
+            try:
+                return await self._resume(partitions)
+            except Exception as error:  # noqa: BLE001 - aiokafka would swallow it and read on
+                await self._retry_later("resume", error, delay)
+                delay = min(delay * 2, _MAX_BACKOFF_SECONDS)
+        return None
+
+    async def consume(self, message: KafkaMessage) -> None:
+        """Take one batch. Never raises: FastStream would go on with the next batch."""
+        records = list(message.raw_message)
+        generation = self._generation
+        delay = 0.1
+        self._idle.clear()
+        try:
+            while generation == self._generation and not self._stopping:
+                try:
+                    plan = await self._handle(records)
+                    await self._settle(plan)
+                except Stop as stop:
+                    self._halt(str(stop))
+                    return
+                except Exception as error:  # noqa: BLE001 - a batch is never passed over
+                    await self._retry_later("handle", error, delay)
+                    delay = min(delay * 2, _MAX_BACKOFF_SECONDS)
+                else:
+                    return
+        finally:
+            self._idle.set()
+
+    async def _settle(self, plan: Plan) -> None:
+        self._run()
+        consumer = self.consumer
+        if consumer is None:
+            return
+        for name, move in plan.positions.items():
+            topic, _, partition = name.rpartition("/")
+            if move.position > self._rewound.get((topic, int(partition)), move.position):
+                del self._rewound[topic, int(partition)]
+        for hole in plan.holes:
+            await self._rewind_once(hole)
+        await self._commit(consumer, plan)
+
+    async def _rewind_once(self, hole: Hole) -> None:
+        place = (hole.topic, hole.partition)
+        if self._rewound.get(place) == hole.tracked:
+            raise Stop(
+                f"{hole.topic}/{hole.partition} has no record after position {hole.tracked} although later ones "
+                "follow. Publish the log again from the start, then start this consumer."
+            )
+        logger.warning("hole_rewinding", topic=hole.topic, partition=hole.partition, tracked=hole.tracked)
+        self._rewound[place] = hole.tracked
+        await self.rewind(hole.topic, hole.partition)
+
+    async def _commit(self, consumer: AIOKafkaConsumer, plan: Plan) -> None:
+        """Tell Kafka where we are, for its tools to show. Nothing reads it back."""
+        offsets = {}
+        for name, move in plan.positions.items():
+            topic, _, partition = name.rpartition("/")
+            tp = TopicPartition(topic, int(partition))
+            if tp in consumer.assignment():
+                offsets[tp] = OffsetAndMetadata(move.next_offset, "")
+        if not offsets:
+            return
+        try:
+            await consumer.commit(offsets)
+        except KafkaError as error:
+            logger.info("offset_commit_failed", error=type(error).__name__)
+
+    async def _retry_later(self, work: str, error: Exception, delay: float) -> None:
+        self.state, self.reason = "retrying", type(error).__name__
+        logger.warning("consumer_retrying", work=work, topics=self.topics, error=repr(error), retry_in=delay)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._moved.wait()
+
+    def _run(self) -> None:
+        if self.state != "stopped":
+            self.state, self.reason = "running", ""
+
+    def _give_up(self) -> None:
+        self._generation += 1
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    def _halt(self, reason: str) -> None:
+        self.state, self.reason = "stopped", reason
+        self._stopping = True
+        logger.error("consumer_stopped", topics=self.topics, reason=reason)
+        # The loop that called us has to end before its consumer can be closed.
+        self._subscriber.running = False
+        self._closing = asyncio.create_task(self._close())
+
+    async def _close(self) -> None:
+        if self._closing is not None and self._closing is not asyncio.current_task():
+            await self._closing
+            return
+        await self._subscriber.stop()
+
+
+def kafka_broker(bootstrap: str, client_id: str) -> KafkaBroker:
+    """A FastStream broker for subscriptions: creates no topics, logs through the standard library."""
+    return KafkaBroker(
+        bootstrap,
+        client_id=client_id,
+        allow_auto_create_topics=False,
+        apply_types=False,
+        logger=logging.getLogger("custlog.kafka"),
+        log_level=logging.DEBUG,
+        graceful_timeout=30.0,
+    )
+
+
+def subscribe(
+    broker: KafkaBroker,
+    topics: Sequence[str],
+    *,
+    group: str,
+    handle: Handle,
+    resume: Resume,
+    max_records: int = 2000,
+) -> Subscription:
+    """Declare a consumer on a broker (made by kafka_broker()); call start() of the result.
+
+    handle  takes the records of one poll, in order per partition, in one transaction of the consumer's store
+    resume  the offset at which to go on per (topic, partition); None (or absent) for the beginning
+    """
+    subscription = Subscription(broker, topics, handle, resume)
+    subscriber = broker.subscriber(
+        *topics,
+        batch=True,
+        group_id=group,
+        ack_policy=AckPolicy.MANUAL,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        partition_assignment_strategy=(RangePartitionAssignor,),
+        listener=subscription,
+        max_records=max_records,
+        batch_timeout_ms=_POLL_MS,
+        max_partition_fetch_bytes=_PARTITION_BYTES,
+        fetch_max_bytes=_FETCH_BYTES,
+        max_poll_interval_ms=600_000,
+        rebalance_timeout_ms=30_000,
+        parser=_unread,
+        decoder=_undecoded,
+    )
+    subscription.attach(subscriber)
+    subscriber(subscription.consume)
+    return subscription
+
+
+async def _unread(records: tuple[Received, ...]) -> KafkaMessage:
+    # FastStream's own parser fails on a header that is not UTF-8, and a batch that fails there is passed over.
+    return KafkaMessage(records, b"", message_id="batch", correlation_id="batch", consumer=FAKE_CONSUMER)
+
+
+async def _undecoded(message: KafkaMessage) -> None:  # noqa: ARG001 - records stay as they were read
+    return None
