@@ -1,0 +1,142 @@
+"""Sealing and the keyring: who has the key reads, who has none gets nothing, and place matters."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import orjson
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import Unavailable
+from shared.ids import uuid7
+from shared.privacy.keyring import KeyEncryptionKeys, Keyring
+from shared.privacy.sealing import BadSeal, DataKey, associated_data, seal, unseal
+from tests.support.logs import key_encryption_keys, running_keyring
+
+PLACE = associated_data("customer", "customer-1", 1, "customer.registered", "s")
+
+
+def key() -> DataKey:
+    return DataKey("s", "1", AESGCM(os.urandom(32)))
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(min_size=1), values, min_size=1, max_size=4))
+def test_what_was_sealed_opens_to_the_same(fields: dict[str, object]) -> None:
+    data_key = key()
+
+    part = seal(data_key, fields, PLACE)
+
+    assert unseal(data_key, part, PLACE) == fields
+    assert part.fields == tuple(sorted(fields))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        associated_data("identity", "customer-1", 1, "customer.registered", "s"),
+        associated_data("customer", "customer-2", 1, "customer.registered", "s"),
+        associated_data("customer", "customer-1", 2, "customer.registered", "s"),
+        associated_data("customer", "customer-1", 1, "customer.archived", "s"),
+        associated_data("customer", "customer-1", 1, "customer.registered", "t"),
+    ],
+)
+def test_a_sealed_part_does_not_open_in_another_place(place: bytes) -> None:
+    data_key = key()
+    part = seal(data_key, {"name": "x"}, PLACE)
+
+    with pytest.raises(BadSeal):
+        unseal(data_key, part, place)
+
+
+@given(st.integers(min_value=0))
+def test_a_flipped_bit_does_not_open(bit: int) -> None:
+    data_key = key()
+    part = seal(data_key, {"name": "x"}, PLACE)
+    raw = bytearray(base64.b64decode(part.ct))
+    raw[bit // 8 % len(raw)] ^= 1 << bit % 8
+
+    with pytest.raises(BadSeal):
+        unseal(data_key, msgspec.structs.replace(part, ct=base64.b64encode(raw).decode()), PLACE)
+
+
+def test_a_data_key_never_shows_in_its_repr() -> None:
+    assert "cipher" not in repr(key())
+
+
+def test_a_key_file_without_its_current_key_stops_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "kek.json"
+    file.write_bytes(orjson.dumps({"current": 2, "keys": {"1": base64.b64encode(bytes(32)).decode()}}))
+
+    with pytest.raises(ValueError, match="current key-encryption key 2 is not among"):
+        KeyEncryptionKeys.read(file)
+
+
+def test_a_data_key_wrapped_by_an_old_key_opens_after_rotation() -> None:
+    old, new = AESGCM(os.urandom(32)), AESGCM(os.urandom(32))
+    wrapped = KeyEncryptionKeys(1, {1: old}).wrap("s", b"k" * 32)
+
+    assert KeyEncryptionKeys(2, {1: old, 2: new}).unwrap("s", 1, wrapped) == b"k" * 32
+
+
+@pytest.fixture
+def keyring(postgres_url: Callable[[str], str], tmp_path: Path) -> Iterator[Keyring]:
+    with running_keyring(postgres_url("keyring"), tmp_path) as keyring:
+        yield keyring
+
+
+@pytest.mark.server
+def test_ensure_makes_a_key_once_and_fetch_finds_it(keyring: Keyring) -> None:
+    subject, stranger = uuid7(), uuid7()
+    part = seal(keyring.ensure([subject])[subject], {"name": "x"}, PLACE)
+
+    again = keyring.ensure([subject, stranger])
+    fetched = keyring.fetch([subject])
+
+    assert again.keys() == {subject, stranger}
+    assert unseal(again[subject], part, PLACE) == unseal(fetched[subject], part, PLACE) == {"name": "x"}
+
+
+@pytest.mark.server
+def test_a_destroyed_subject_never_gets_a_key_again(keyring: Keyring) -> None:
+    subject = uuid7()
+    keyring.ensure([subject])
+
+    assert keyring.destroy(subject)
+    assert not keyring.destroy(subject)
+    assert keyring.fetch([subject]) == {}
+    assert keyring.ensure([subject]) == {}
+
+
+@pytest.mark.server
+def test_keys_of_two_keyrings_do_not_open_each_other(
+    postgres_url: Callable[[str], str], keyring: Keyring, tmp_path: Path
+) -> None:
+    subject = uuid7()
+    part = seal(keyring.ensure([subject])[subject], {"name": "x"}, PLACE)
+    with running_keyring(postgres_url("other"), tmp_path) as other, pytest.raises(BadSeal):
+        unseal(other.ensure([subject])[subject], part, PLACE)
+
+
+def test_a_keyring_that_does_not_answer_is_unavailable_not_empty(tmp_path: Path) -> None:
+    keyring = Keyring("postgresql://nobody@127.0.0.1:1/nothing", key_encryption_keys(tmp_path))
+    keyring._pool.timeout = 0.3
+    keyring._pool.open()
+    try:
+        with pytest.raises(Unavailable):
+            keyring.fetch([uuid7()])
+    finally:
+        keyring.close()
