@@ -3,7 +3,7 @@
 Each class names its fate in the docstring; shared.problem turns it into one problem+json answer. Messages are read by
 people and kept in logs: they carry ids, never personal data.
 """
-# ruff: noqa: N818 - each is named after what happened
+
 
 from collections.abc import Iterable
 from typing import ClassVar, TypedDict

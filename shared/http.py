@@ -5,7 +5,7 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
@@ -147,7 +147,8 @@ def _lifespan(running: Running | None) -> Callable[[FastAPI], AbstractAsyncConte
         if running is None:
             yield
             return
-        async with running() as tasks:
+        async with AsyncExitStack() as stack:
+            tasks = await _opened(stack, running)
             started = [_start(app, name, task) for name, task in tasks.items()]
             try:
                 yield
@@ -157,6 +158,15 @@ def _lifespan(running: Running | None) -> Callable[[FastAPI], AbstractAsyncConte
                 await asyncio.gather(*started, return_exceptions=True)
 
     return lifespan
+
+
+async def _opened(stack: AsyncExitStack, running: Running) -> Tasks:
+    try:
+        return await stack.enter_async_context(running())
+    except Exception as error:
+        _log.critical("the service cannot start", exc_info=error)
+        # uvicorn prints a traceback as text; the real one, with its values stripped, is the line above.
+        raise RuntimeError("The service cannot start; the log line before this one says why.") from None
 
 
 def _start(app: FastAPI, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:

@@ -50,7 +50,7 @@ UNAVAILABLE = frozenset(
 """Exceptions that mean: a server does not answer. By full name, so that no service loads another's drivers."""
 
 
-class _MethodNotAllowed(CustlogError):  # noqa: N818 - as in shared.errors
+class _MethodNotAllowed(CustlogError):
     status = 405
     code = "method-not-allowed"
     title = "Method not allowed"
