@@ -48,16 +48,17 @@ class Readiness:
     parked: int = 0
 
 
-def caller(request: Request, _: Annotated[object, Depends(_bearer)] = None) -> Caller:
+# Dependencies are coroutine functions: FastAPI runs plain functions in a thread, which costs more than they do.
+async def caller(request: Request, _: Annotated[object, Depends(_bearer)] = None) -> Caller:
     """Dependency: who calls. The token was verified before the body was read."""
     found: Caller = request.state.caller
     return found
 
 
-def require(action: Action) -> Callable[[Caller], Caller]:
+def require(action: Action) -> Callable[[Caller], Awaitable[Caller]]:
     """Dependency factory: the caller, if a role of theirs allows the action; else Forbidden."""
 
-    def allowed(who: Annotated[Caller, Depends(caller)]) -> Caller:
+    async def allowed(who: Annotated[Caller, Depends(caller)]) -> Caller:
         if not allows(who.roles, action):
             raise Forbidden(f"None of your roles allows {action}.")
         return who
@@ -65,7 +66,7 @@ def require(action: Action) -> Callable[[Caller], Caller]:
     return allowed
 
 
-def expected_version(if_match: Annotated[str | None, Header()] = None) -> int:
+async def expected_version(if_match: Annotated[str | None, Header()] = None) -> int:
     """Dependency: the version in If-Match, as an ETag gave it. VersionRequired without, Malformed if unreadable."""
     if if_match is None:
         raise VersionRequired("Read the record and send its ETag as If-Match.")
@@ -163,7 +164,7 @@ def _lifespan(running: Running | None) -> Callable[[FastAPI], AbstractAsyncConte
 async def _opened(stack: AsyncExitStack, running: Running) -> Tasks:
     try:
         return await stack.enter_async_context(running())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - raised again, without the values it may quote
         _log.critical("the service cannot start", exc_info=error)
         # uvicorn prints a traceback as text; the real one, with its values stripped, is the line above.
         raise RuntimeError("The service cannot start; the log line before this one says why.") from None
