@@ -56,7 +56,7 @@ CREATE OR REPLACE FUNCTION append_events(
     reserved_keys text[], reserved_owners text[], reserved_commits int[],
     released_keys text[], released_owners text[]
 ) RETURNS TABLE (commit_no int, refusal text, subject text, base bigint)
-LANGUAGE plpgsql AS $BODY$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $BODY$
 DECLARE
     head bigint;
 BEGIN
@@ -85,11 +85,15 @@ BEGIN
     INSERT INTO commands (id, digest, result, position)
         SELECT new.id, new.digest, new.result, head + new.first
         FROM unnest(command_ids, command_digests, command_results, command_firsts) AS new (id, digest, result, first);
-    DELETE FROM reservations r USING unnest(released_keys, released_owners) AS old (key, owner)
-        WHERE r.key = old.key AND r.owner = old.owner;
-    INSERT INTO reservations (key, owner)
-        SELECT new.key, new.owner FROM unnest(reserved_keys, reserved_owners) AS new (key, owner)
-        ON CONFLICT (key) DO NOTHING;
+    IF cardinality(released_keys) > 0 THEN
+        DELETE FROM reservations r USING unnest(released_keys, released_owners) AS old (key, owner)
+            WHERE r.key = old.key AND r.owner = old.owner;
+    END IF;
+    IF cardinality(reserved_keys) > 0 THEN
+        INSERT INTO reservations (key, owner)
+            SELECT new.key, new.owner FROM unnest(reserved_keys, reserved_owners) AS new (key, owner)
+            ON CONFLICT (key) DO NOTHING;
+    END IF;
     RETURN QUERY SELECT NULL::int, NULL::text, NULL::text, head;
 END;
 $BODY$

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from psycopg import OperationalError
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -42,24 +44,28 @@ CREATE TABLE IF NOT EXISTS data_keys (
 ENSURE = """
 WITH made AS (
     INSERT INTO data_keys (subject, kek, wrapped)
-    SELECT subject, %(kek)s, wrapped FROM unnest(%(subjects)s::uuid[], %(wrapped)s::bytea[]) AS new (subject, wrapped)
+    SELECT subject, %(kek)s, wrapped FROM unnest(%(subjects)b::text[]::uuid[], %(wrapped)b::bytea[]) AS new (subject, wrapped)
     ON CONFLICT (subject) DO NOTHING
     RETURNING subject, kek, wrapped
 )
 SELECT subject::text, kek, wrapped FROM made
 UNION ALL
-SELECT subject::text, kek, wrapped FROM data_keys WHERE subject = ANY(%(subjects)s::uuid[]) AND wrapped IS NOT NULL
+SELECT subject::text, kek, wrapped FROM data_keys WHERE subject = ANY(%(subjects)b::text[]::uuid[]) AND wrapped IS NOT NULL
 """
 
-FETCH = "SELECT subject::text, kek, wrapped FROM data_keys WHERE subject = ANY(%s::uuid[]) AND wrapped IS NOT NULL"
+FETCH = "SELECT subject::text, kek, wrapped FROM data_keys WHERE subject = ANY(%b::text[]::uuid[]) AND wrapped IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyEncryptionKeys:
-    """The key-encryption keys by version; `current` wraps new data keys, all of them unwrap."""
+    """The key-encryption keys by version; `current` wraps new data keys, all of them unwrap.
+
+    `blind_index_key` derives from the oldest key, so that blind indexes outlive rotation: never drop that key.
+    """
 
     current: int
     ciphers: Mapping[int, AESGCM]
+    blind_index_key: bytes = field(default=b"", repr=False)
 
     @classmethod
     def read(cls, file: Path) -> KeyEncryptionKeys:
@@ -67,10 +73,12 @@ class KeyEncryptionKeys:
         from base64 import b64decode
 
         content: dict[str, Any] = orjson.loads(file.read_bytes())
-        ciphers = {int(version): AESGCM(b64decode(key)) for version, key in content["keys"].items()}
+        keys = {int(version): b64decode(key) for version, key in content["keys"].items()}
+        ciphers = {version: AESGCM(key) for version, key in keys.items()}
         if content["current"] not in ciphers:
             raise ValueError(f"{file}: the current key-encryption key {content['current']} is not among its keys")
-        return cls(content["current"], ciphers)
+        derive = HKDF(hashes.SHA256(), 32, salt=None, info=b"custlog blind index v1")
+        return cls(content["current"], ciphers, derive.derive(keys[min(keys)]))
 
     def wrap(self, subject: str, data_key: bytes) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
