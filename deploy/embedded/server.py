@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar
 
 from deploy.embedded import ports
 from deploy.embedded.child import Child, birth, end_leftover, last_line
@@ -37,16 +36,16 @@ class Server(ABC):
     `start` must be called in the main thread: the server ends with the thread that started it.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    roles: ClassVar[tuple[str, ...]] = ("port",)
-    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
-    stop_seconds: ClassVar[float] = 20
-    start_seconds: ClassVar[float] = 90
+    name: str
+    title: str
+    roles: tuple[str, ...] = ("port",)
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_seconds: float = 20
+    start_seconds: float = 90
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, log: Path | None = None) -> None:
         self.folder = folder.resolve()
-        self.log = self.folder / f"{self.name}.log"
+        self.log = log or self.folder / f"{self.name}.log"
         self._state_file = self.folder / "server.json"
         self._child: Child | None = None
         self._ports: dict[str, int] = {}
@@ -73,6 +72,11 @@ class Server(ABC):
         return self._ports["port"]
 
     @property
+    def launched(self) -> bool:
+        """Whether it was started at all, so that it has a port and an address."""
+        return bool(self._ports)
+
+    @property
     def pid(self) -> int | None:
         return self._child.pid if self._child else None
 
@@ -84,21 +88,24 @@ class Server(ABC):
         if self.alive() and self._answers():
             return
         self.kill()  # it may be dying at this moment
-        for attempt in range(_PORT_TRIES):
-            self.launch()
+        self.launch()
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the launched server serves; on other ports if another process was faster to take them."""
+        for _ in range(_PORT_TRIES):
             try:
                 self.await_ready()
             except PortTaken:
                 self.kill()
-                self._ports = {}
                 self._write_state(_State())
-                if attempt == _PORT_TRIES - 1:
-                    raise
+                self.launch()
             else:
                 return
+        self.await_ready()
 
     def launch(self) -> None:
-        """Start without waiting; `await_ready` must follow. An earlier run on this folder is waited for first."""
+        """Start without waiting; `settle` must follow. An earlier run on this folder is waited for first."""
         if self.alive():
             return
         state = self._read_state()

@@ -1,0 +1,42 @@
+"""`custlog`: the one command of operators and auditors.
+
+Every command is one function in `deploy/commands/`; COMMANDS is the table of all of them. A command prints its answer
+on standard output (one JSON object with --json), progress and errors on standard error, and ends with 0 only when it
+did what was asked.
+"""
+
+import sys
+from collections.abc import Callable
+
+import typer
+
+from deploy.commands import logs, status, system, token
+from deploy.embedded.errors import EmbeddedError
+from shared.errors import CustlogError
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "up": system.up,
+    "down": system.down,
+    "status": status.status,
+    "logs": logs.logs,
+    "token": token.token,
+}
+
+
+def app() -> typer.Typer:
+    """The command line with every command of the table."""
+    mounted = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="custlog")
+    for name, command in COMMANDS.items():
+        mounted.command(name)(command)
+    return mounted
+
+
+def main() -> None:
+    """Run the command; what goes wrong is one sentence on standard error and exit code 1."""
+    try:
+        app()()
+    except (EmbeddedError, CustlogError) as error:
+        sys.stderr.write(f"custlog: {error}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

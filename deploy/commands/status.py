@@ -1,0 +1,89 @@
+"""`custlog status`: servers, services, and what every service says of itself."""
+
+import http.client
+import json
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from rich.table import Table
+
+from deploy.commands.options import HomeOption, JsonOption
+from deploy.commands.output import STDOUT, print_json
+from deploy.embedded import ports
+from deploy.embedded.home import Home, Running
+from deploy.embedded.ports import LOOPBACK
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One process as it looks at this moment. `detail` is a service's own readiness answer."""
+
+    name: str
+    kind: str
+    up: bool
+    ready: bool
+    pid: int | None
+    port: int
+    restarts: int
+    detail: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """Without the address: it may hold a password."""
+        entry = {"up": self.up, "ready": self.ready, "pid": self.pid, "port": self.port, "restarts": self.restarts}
+        return entry | ({"readiness": self.detail} if self.kind == "service" else {})
+
+
+def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Show what runs and how it is. Exit code 0 only if all of it is ready."""
+    chosen = Home.at(home)
+    state = chosen.read_state() if chosen.is_locked() else None
+    seen = [_look(entry, "server") for entry in state.servers.values()] if state else []
+    seen += [_look(entry, "service") for entry in state.services.values()] if state else []
+    said = state.status if state else "stopped"
+    if as_json:
+        kinds = {kind: {it.name: it.as_json() for it in seen if it.kind == kind} for kind in ("server", "service")}
+        print_json({"home": str(chosen.data), "status": said, "servers": kinds["server"], "services": kinds["service"]})
+    else:
+        _show(chosen, said, seen)
+    if said != "ready" or not all(it.ready for it in seen):
+        raise typer.Exit(1)
+
+
+def _look(entry: Running, kind: str) -> Seen:
+    answer: dict[str, Any] = {}
+    ready = up = ports.accepts(entry.port)
+    if kind == "service" and up:
+        ready, answer = _ask(entry.port)
+    return Seen(entry.name, kind, up, ready, entry.pid, entry.port, entry.restarts, answer)
+
+
+def _ask(port: int) -> tuple[bool, dict[str, Any]]:
+    with closing(http.client.HTTPConnection(LOOPBACK, port, timeout=5)) as connection:
+        try:
+            connection.request("GET", "/health/ready")
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return False, {"error": type(error).__name__}
+    return response.status == http.client.OK, answer if isinstance(answer, dict) else {}
+
+
+def _show(home: Home, said: str, seen: list[Seen]) -> None:
+    STDOUT.print(f"{home.data}: {said}", highlight=False)
+    if not seen:
+        return
+    table = Table("", "", "process", "port", "restarts", "lag", "parked", "says")
+    for it in seen:
+        answer = "ready" if it.ready else "up, not ready" if it.up else "down"
+        lag, parked = (_totals(it.detail.get(name)) for name in ("lag", "parked"))
+        says = " ".join(f"{name}={value}" for name, value in it.detail.get("checks", {}).items() if value != "ok")
+        table.add_row(it.name, answer, str(it.pid), str(it.port), str(it.restarts), lag, parked, says)
+    STDOUT.print(table)
+
+
+def _totals(counts: Any) -> str:
+    if isinstance(counts, dict):
+        return " ".join(f"{name}={value}" for name, value in counts.items())
+    return "" if counts is None else str(counts)

@@ -1,0 +1,92 @@
+"""One custlog service as a child process: `python -m services.<name>.main` told everything by environment variables."""
+
+import http.client
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.embedded.child import Child
+from deploy.embedded.home import PROJECT, Home
+from deploy.embedded.mongo import MongoServer
+from deploy.embedded.ports import LOOPBACK
+from deploy.embedded.postgres import DATABASES, PostgresServer
+from deploy.embedded.server import Server
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """Which module is run as which service."""
+
+    name: str
+    module: str
+
+
+SERVICES = tuple(
+    ServiceSpec(name, f"services.{name}.main") for name in ("customer", "identity", "notifications", "projections")
+)
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The servers that the services are pointed at."""
+
+    postgres: PostgresServer
+    mongo: MongoServer
+    kafka: Server
+
+    def settings(self, service: str, home: Home) -> dict[str, str]:
+        """The environment variables that connect one service, see shared/settings.py."""
+        settings = {
+            "CUSTLOG_KEYRING_URL": self.postgres.database_url("keyring"),
+            "CUSTLOG_MONGO_URL": self.mongo.url,
+            "CUSTLOG_KAFKA": self.kafka.url,
+            "CUSTLOG_KEK_FILE": str(home.kek_file),
+            "CUSTLOG_JWKS_FILE": str(home.jwks_file),
+            "CUSTLOG_SPOOL": str(home.spool),
+        }
+        if service in DATABASES:
+            settings["CUSTLOG_POSTGRES_URL"] = self.postgres.database_url(service)
+        return settings
+
+
+class ServiceProcess(Server):
+    """A service on a port of its own. Settings that are not about connections pass through from our environment."""
+
+    stop_signal = signal.SIGTERM
+    stop_seconds = 15
+    start_seconds = 60
+
+    def __init__(self, spec: ServiceSpec, folder: Path, *, log: Path) -> None:
+        super().__init__(folder, log=log)
+        self.name = spec.name
+        self.title = f"The {spec.name} service"
+        self._module = spec.module
+        self._settings: Mapping[str, str] = {}
+
+    def configure(self, settings: Mapping[str, str]) -> None:
+        """Where the servers are. Heeded at the next start."""
+        self._settings = settings
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def prepare(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def _spawn(self) -> Child:
+        own = {"CUSTLOG_HOST": LOOPBACK, "CUSTLOG_PORT": str(self.port), "PYTHONUNBUFFERED": "1"}
+        env = {**os.environ, **self._settings, **own}
+        return Child([sys.executable, "-m", self._module], output=self.log, env=env, folder=PROJECT)
+
+    def _answers(self) -> bool:
+        with closing(http.client.HTTPConnection(LOOPBACK, self.port, timeout=2)) as connection:
+            try:
+                connection.request("GET", "/health/live")
+                return connection.getresponse().status == http.client.OK
+            except (OSError, http.client.HTTPException):
+                return False

@@ -1,0 +1,60 @@
+"""The command line without a running system."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from deploy import cli
+from deploy.embedded.home import Home
+from shared.access.tokens import Verifier
+
+
+def run(monkeypatch: pytest.MonkeyPatch, home: Path, *words: str) -> int:
+    monkeypatch.setenv("CUSTLOG_HOME", str(home))
+    monkeypatch.setattr("sys.argv", ["custlog", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_status_of_a_stopped_system_is_one_json_object_and_not_a_success(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code = run(monkeypatch, tmp_path / "home", "status", "--json")
+
+    assert code == 1
+    assert json.loads(capsys.readouterr().out)["status"] == "stopped"
+
+
+def test_a_printed_token_is_accepted_by_the_services_verifier(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    home = Home.at(tmp_path / "home")
+    home.prepare()
+
+    code = run(monkeypatch, home.data, "token", "--user", "u1", "--role", "sales", "--role", "viewer")
+
+    caller = Verifier.from_file(home.jwks_file, "custlog", "custlog").verify(capsys.readouterr().out.strip())
+    assert code == 0
+    assert caller.id == "u1"
+    assert caller.roles == {"sales", "viewer"}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["down"], "No system is running"),
+        (["token", "--user", "u1", "--role", "sales"], "no token issuer"),
+        (["logs", "nothing"], "no log of nothing"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_on_standard_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], sentence: str
+) -> None:
+    code = run(monkeypatch, tmp_path / "home", *words)
+
+    captured = capsys.readouterr()
+    assert code == 1
+    assert captured.out == ""
+    assert sentence in captured.err.splitlines()[-1]
