@@ -24,9 +24,9 @@ from psycopg_pool import PoolTimeout
 
 from shared.clock import Clock
 from shared.errors import AlreadyReserved, CommandReused, Conflict, CustlogError, TooLarge, Unavailable, VersionConflict
-from shared.events.envelope import Cause, Contract, instant
 from shared.eventlog.mapper import encode
-from shared.eventlog.recorder import LogRecorder, Refusal, Rows
+from shared.eventlog.recorder import LogRecorder, Refusal, Rows, StoredAnswer, stored_answers
+from shared.events.envelope import Cause, Contract, instant
 from shared.ids import uuid7
 from shared.privacy.keyring import Keyring
 from shared.privacy.sealing import DataKey
@@ -128,7 +128,7 @@ def lay_out(commits: Sequence[Commit], log: str, keys: Mapping[str, DataKey], no
             rows.command_commits.append(number)
             rows.command_firsts.append(len(rows.states) + 1)
         for append in commit.appends:
-            _lay_out_append(rows, number, append, commit.cause, log, keys, recorded_at)
+            _lay_out_append(rows, append, number, cause=commit.cause, log=log, keys=keys, recorded_at=recorded_at)
         for key in commit.reserve:
             rows.reserved_keys.append(key)
             rows.reserved_owners.append(commit.owner)
@@ -140,7 +140,7 @@ def lay_out(commits: Sequence[Commit], log: str, keys: Mapping[str, DataKey], no
 
 
 def _lay_out_append(
-    rows: Rows, number: int, append: Append, cause: Cause, log: str, keys: Mapping[str, DataKey], recorded_at: str
+    rows: Rows, append: Append, number: int, *, cause: Cause, log: str, keys: Mapping[str, DataKey], recorded_at: str
 ) -> None:
     rows.head_streams.append(append.stream)
     rows.head_versions.append(append.expected)
@@ -207,22 +207,17 @@ class Writer:
             answers.setdefault(refusal.commit_no, _as_error(refusal))
         known = {refusal.subject: refusal.commit_no for refusal in refusals if refusal.reason == "command"}
         if known:
-            cursor.execute(
-                "SELECT id::text, digest, result, position FROM commands WHERE id = ANY(%s::uuid[])", (list(known),)
-            )
-            for row in cursor.fetchall():
-                number = known[row["id"]]
-                answers[number] = recall(group[number], bytes(row["digest"]), bytes(row["result"]), row["position"])
+            for stored in stored_answers(cursor, list(known)):
+                number = known[stored.command]
+                answers[number] = recall(stored, group[number].digest)
         return answers
 
 
-def recall(commit: Commit, stored_digest: bytes, result: bytes, position: int) -> Committed | CommandReused:
+def recall(stored: StoredAnswer, digest_now: bytes) -> Committed | CommandReused:
     """The answer to a command id that was seen before: the same answer for the same body, else a conflict."""
-    if stored_digest != commit.digest:
-        return CommandReused(
-            f"command {commit.cause.command} was already used with another body; send a new Idempotency-Key"
-        )
-    return Committed(position, orjson.loads(result), replayed=True)
+    if stored.digest != digest_now:
+        return CommandReused(f"command {stored.command} was already used with another body; send a new Idempotency-Key")
+    return Committed(stored.position, orjson.loads(stored.result), replayed=True)
 
 
 def _as_error(refusal: Refusal) -> CustlogError:

@@ -16,11 +16,11 @@ from psycopg import Cursor
 from psycopg_pool import PoolTimeout
 
 from shared.clock import Clock
-from shared.errors import CustlogError, Unavailable
-from shared.events.envelope import Recorded
-from shared.eventlog.commit import Commit, Committed, GroupCommit, Writer
+from shared.errors import CommandReused, CustlogError, Unavailable
+from shared.eventlog.commit import Commit, Committed, GroupCommit, Writer, recall
 from shared.eventlog.mapper import Record, open_record, parse, subjects
-from shared.eventlog.recorder import LOCK, LogRecorder
+from shared.eventlog.recorder import LOCK, LogRecorder, reservation_holders, stored_answers
+from shared.events.envelope import Recorded
 from shared.privacy.keyring import Keyring
 
 R = TypeVar("R")
@@ -131,9 +131,18 @@ class Log:
         places: Sequence[int | None] = positions if positions is not None else [None] * len(records)
         return [open_record(record, keys, place) for record, place in zip(records, places, strict=True)]
 
+    async def recall(self, commands: Sequence[tuple[str, bytes]]) -> list[Committed | CommandReused | None]:
+        """What became of each (command id, digest): its stored answer, a conflict of bodies, None if it is unknown."""
+        return await self.in_thread(lambda: self._recall(commands))
+
+    async def holders(self, keys: Sequence[str]) -> dict[str, str]:
+        """The streams that hold these reservation keys; a free key is missing in the answer."""
+        return await self.in_thread(lambda: self._holders(keys))
+
     def read(self, after: int, limit: int) -> Sequence[Notification]:
         """Stored events after an index, in index order. Blocks; call it in a thread."""
-        return self.recorder.select_notifications(after, limit, inclusive_of_start=False)
+        found: Sequence[Notification] = self.recorder.select_notifications(after, limit, inclusive_of_start=False)
+        return found
 
     def head(self) -> int:
         """The index of the newest event, 0 if the log is empty. Blocks; call it in a thread."""
@@ -155,6 +164,15 @@ class Log:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             raise Unavailable(f"the database of the {self.name} log does not answer") from error
+
+    def _recall(self, commands: Sequence[tuple[str, bytes]]) -> list[Committed | CommandReused | None]:
+        with self.datastore.get_connection() as connection, connection.cursor() as cursor:
+            known = {answer.command: answer for answer in stored_answers(cursor, [command for command, _ in commands])}
+        return [recall(known[command], digest) if command in known else None for command, digest in commands]
+
+    def _holders(self, keys: Sequence[str]) -> dict[str, str]:
+        with self.datastore.get_connection() as connection, connection.cursor() as cursor:
+            return reservation_holders(cursor, keys)
 
     def _committed(self, commits: int, events: int) -> None:
         self._on_commit(commits, events)

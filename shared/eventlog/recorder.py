@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
 from eventsourcing.persistence import IntegrityError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
@@ -99,16 +99,16 @@ END;
 $BODY$
 """)
 
-_APPEND = SQL("SELECT commit_no, refusal, subject, base FROM append_events(" + ", ".join(
-    f"%b::{kind}[]"
-    for kind in (
-        "text", "bigint", "text", "bytea",
-        "text", "bigint", "int",
-        "uuid", "bytea", "bytea", "int", "int",
-        "text", "text", "int",
-        "text", "text",
-    )
-) + ")")  # fmt: skip
+_PARAMETERS: tuple[LiteralString, ...] = (
+    "text", "bigint", "text", "bytea",
+    "text", "bigint", "int",
+    "uuid", "bytea", "bytea", "int", "int",
+    "text", "text", "int",
+    "text", "text",
+)  # fmt: skip
+_APPEND = SQL("SELECT commit_no, refusal, subject, base FROM append_events({})").format(
+    SQL(", ").join(SQL("%b::{}[]").format(SQL(kind)) for kind in _PARAMETERS)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,33 @@ class Refusal:
     reason: Literal["command", "version", "reserved"]
     subject: str
     current: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What is remembered of a command: the digest of its body, and its answer."""
+
+    command: str
+    digest: bytes
+    result: bytes
+    position: int
+
+
+def stored_answers(cursor: Cursor[Any], commands: Sequence[str]) -> list[StoredAnswer]:
+    """What is remembered of these commands; an unknown one is missing in the answer."""
+    cursor.execute(
+        "SELECT id::text, digest, result, position FROM commands WHERE id = ANY(%s::uuid[])", (list(commands),)
+    )
+    return [
+        StoredAnswer(row["id"], bytes(row["digest"]), bytes(row["result"]), row["position"])
+        for row in cursor.fetchall()
+    ]
+
+
+def reservation_holders(cursor: Cursor[Any], keys: Sequence[str]) -> dict[str, str]:
+    """Reservation key -> the stream that holds it; a free key is missing in the answer."""
+    cursor.execute("SELECT key, owner FROM reservations WHERE key = ANY(%s)", (list(keys),))
+    return {row["key"]: row["owner"] for row in cursor.fetchall()}
 
 
 @dataclass(slots=True)
@@ -145,7 +172,7 @@ class Rows:
 
     @classmethod
     def empty(cls) -> Rows:
-        return cls(*([] for _ in cls.__slots__))  # type: ignore[arg-type]
+        return cls(*([] for _ in cls.__slots__))
 
     def parameters(self) -> list[list[Any]]:
         return [getattr(self, name) for name in self.__slots__]
@@ -156,9 +183,9 @@ class LogRecorder(PostgresApplicationRecorder):
 
     def __init__(self, datastore: PostgresDatastore) -> None:
         super().__init__(datastore, events_table_name=EVENTS_TABLE)
-        self.sql_create_statements[self.create_table_statement_index] = _CREATE_EVENTS
-        self.sql_create_statements[self.create_insert_function_statement_index] = _CREATE_FUNCTION
-        self.sql_create_statements.extend((_CREATE_COMMANDS, _CREATE_RESERVATIONS))
+        self.sql_create_statements[self.create_table_statement_index] = _CREATE_EVENTS.format()
+        self.sql_create_statements[self.create_insert_function_statement_index] = _CREATE_FUNCTION.format()
+        self.sql_create_statements.extend((_CREATE_COMMANDS.format(), _CREATE_RESERVATIONS.format()))
 
     def append(self, cursor: Cursor[Any], rows: Rows) -> tuple[int, list[Refusal]]:
         """Writes the group, or nothing of it. Answers the head before it, and the refusals if there were any.
@@ -175,7 +202,7 @@ class LogRecorder(PostgresApplicationRecorder):
         ]
         return (-1 if refusals else answer[0]["base"]), refusals
 
-    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
         """The library's own way in, kept to its contract: consecutive ids, IntegrityError on a version conflict."""
         if not stored_events:
             return []

@@ -39,8 +39,6 @@ Sensitive = Annotated[T | Erased, Level.SENSITIVE]
 Core = Annotated[T | Erased, Level.CORE]
 
 
-
-
 def instant(moment: datetime) -> str:
     """RFC 3339 in UTC, always with microseconds, so that text order is time order."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -106,7 +104,7 @@ def _level(cls: type[Contract], name: str, metadata: list[Any]) -> Level:
 class Actor(Value):
     """Who did it. `id` is an account, never a person's name."""
 
-    id: Annotated[str, Field(min_length=1, max_length=100)]
+    id: Annotated[str, Field(min_length=1, max_length=128)]
     kind: Literal["user", "service", "import", "rule"]
 
 
