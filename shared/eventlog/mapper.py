@@ -7,7 +7,7 @@ as RFC 3339 UTC with microseconds. Stored bytes are what Kafka carries and what 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import orjson
@@ -21,7 +21,7 @@ ERASED_JSON = ERASED.model_dump(mode="json")
 
 class ActorRecord(msgspec.Struct, frozen=True, gc=False):
     id: str
-    kind: str
+    kind: Literal["user", "service", "import", "rule"]
 
 
 class Record(msgspec.Struct, frozen=True):

@@ -77,7 +77,7 @@ class CustomerRegistered(Contract):
     contact_points: Sensitive[tuple[ContactPoint, ...]] = ()
     address: Sensitive[Address | None] = None
     identifiers: Core[tuple[Identifier, ...]] = ()
-    classification: Business[dict[Code, Code]] = {}
+    classification: Business[dict[Code, Code]] = Field(default_factory=dict)
     tags: Business[tuple[Code, ...]] = ()
 
 

@@ -37,7 +37,7 @@ HEADERS: Mapping[str, str] = {
 
 SEALED_PART = {
     "type": "object",
-    "description": "AES-256-GCM over canonical JSON of the fields named; associated data is log|stream|seq|type|subject",
+    "description": "AES-256-GCM over canonical JSON of the named fields; bound to log|stream|seq|type|subject",
     "additionalProperties": False,
     "required": ["key", "nonce", "ct", "fields"],
     "properties": {
@@ -128,7 +128,7 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "custlog events",
             "version": "1",
-            "description": "Facts about customers. Keys are customer ids; consumers deduplicate by the header position.",
+            "description": "Facts about customers. Keys are customer ids; deduplicate by the header position.",
         },
         "defaultContentType": "application/json",
         "channels": channels,

@@ -7,6 +7,7 @@ A destroyed subject leaves a tombstone, so that no new key is ever made for it.
 from __future__ import annotations
 
 import os
+from base64 import b64decode
 from collections.abc import Collection, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,16 +45,21 @@ CREATE TABLE IF NOT EXISTS data_keys (
 ENSURE = """
 WITH made AS (
     INSERT INTO data_keys (subject, kek, wrapped)
-    SELECT subject, %(kek)s, wrapped FROM unnest(%(subjects)b::text[]::uuid[], %(wrapped)b::bytea[]) AS new (subject, wrapped)
+    SELECT subject, %(kek)s, wrapped
+    FROM unnest(%(subjects)b::text[]::uuid[], %(wrapped)b::bytea[]) AS new (subject, wrapped)
     ON CONFLICT (subject) DO NOTHING
     RETURNING subject, kek, wrapped
 )
 SELECT subject::text, kek, wrapped FROM made
 UNION ALL
-SELECT subject::text, kek, wrapped FROM data_keys WHERE subject = ANY(%(subjects)b::text[]::uuid[]) AND wrapped IS NOT NULL
+SELECT subject::text, kek, wrapped FROM data_keys
+WHERE subject = ANY(%(subjects)b::text[]::uuid[]) AND wrapped IS NOT NULL
 """
 
-FETCH = "SELECT subject::text, kek, wrapped FROM data_keys WHERE subject = ANY(%b::text[]::uuid[]) AND wrapped IS NOT NULL"
+FETCH = """
+SELECT subject::text, kek, wrapped FROM data_keys
+WHERE subject = ANY(%b::text[]::uuid[]) AND wrapped IS NOT NULL
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +76,6 @@ class KeyEncryptionKeys:
     @classmethod
     def read(cls, file: Path) -> KeyEncryptionKeys:
         """Reads `{"current": 1, "keys": {"1": "<32 bytes base64>"}}`. Raises OSError or ValueError (stop)."""
-        from base64 import b64decode
-
         content: dict[str, Any] = orjson.loads(file.read_bytes())
         keys = {int(version): b64decode(key) for version, key in content["keys"].items()}
         ciphers = {version: AESGCM(key) for version, key in keys.items()}

@@ -75,9 +75,7 @@ EXAMPLES: tuple[Contract, ...] = (
         decided_by="exact.v1",
         moves=(identity.Move(customer=OTHER, identity=CONTACT),),
     ),
-    identity.Separated(
-        a=OTHER, b=CONTACT, reason="two people", moves=(identity.Move(customer=OTHER, identity=OTHER),)
-    ),
+    identity.Separated(a=OTHER, b=CONTACT, reason="two people", moves=(identity.Move(customer=OTHER, identity=OTHER),)),
     notifications.ReminderPlanned(
         reminder_id=THIRD,
         kind="birthday",
