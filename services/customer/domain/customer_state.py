@@ -1,0 +1,156 @@
+"""The customer as its events made it. Personal fields may be `Erased` anywhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import TypeVar
+
+from shared.events import customer as events
+from shared.events.customer import Address, ContactKind, CustomerKind, Identifier, Name, Scalar
+from shared.events.envelope import ERASED, Contract, Erased
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One way to reach the customer."""
+
+    kind: ContactKind
+    value: str | Erased
+    verified: bool = False
+    valid: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """What another customer is to this one."""
+
+    other: str
+    role: str
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """The last word on one purpose."""
+
+    given: bool
+    channel: str
+    text_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """State of one customer stream; `kind` is None until it is registered.
+
+    `contacts_seen` counts every contact point ever added, so that no id is used twice.
+    """
+
+    id: str
+    kind: CustomerKind | None = None
+    archived: bool = False
+    name: Name | Erased = ERASED
+    birth_date: date | Erased | None = None
+    contacts: Mapping[str, Contact] = field(default_factory=dict)
+    contacts_seen: int = 0
+    addresses: Mapping[str, Address | Erased] = field(default_factory=dict)
+    identifiers: tuple[Identifier | Erased, ...] = ()
+    classification: Mapping[str, str] = field(default_factory=dict)
+    tags: frozenset[str] = frozenset()
+    preferences: Mapping[str, events.PreferenceNoted] = field(default_factory=dict)
+    relationships: Mapping[str, Relationship] = field(default_factory=dict)
+    owner: str | None = None
+    team: str | None = None
+    consents: Mapping[str, Consent] = field(default_factory=dict)
+    extension: Mapping[str, Scalar | Erased] = field(default_factory=dict)
+
+
+def evolve(state: Customer, event: Contract) -> Customer:  # noqa: C901, PLR0911, PLR0912 - one line per event
+    """The state after one more event; events of other aggregates change nothing."""
+    match event:
+        case events.CustomerRegistered():
+            return _registered(state, event)
+        case events.NameCorrected():
+            return replace(state, name=event.name)
+        case events.BirthDateSet():
+            return replace(state, birth_date=event.birth_date)
+        case events.ContactPointAdded():
+            added = {event.contact_id: Contact(event.kind, event.value)}
+            return replace(state, contacts={**state.contacts, **added}, contacts_seen=state.contacts_seen + 1)
+        case events.ContactPointVerified():
+            return _with_contact(state, event.contact_id, verified=True, valid=True)
+        case events.ContactPointInvalidated():
+            return _with_contact(state, event.contact_id, verified=False, valid=False)
+        case events.ContactPointRemoved():
+            return replace(state, contacts=_without(state.contacts, event.contact_id))
+        case events.AddressSet():
+            return replace(state, addresses={**state.addresses, event.usage: event.address})
+        case events.IdentifierAdded():
+            return replace(state, identifiers=(*state.identifiers, event.identifier))
+        case events.Classified():
+            rest = _without(state.classification, event.scheme)
+            return replace(state, classification=rest if event.code is None else {**rest, event.scheme: event.code})
+        case events.Tagged():
+            return replace(state, tags=state.tags.union(event.added).difference(event.removed))
+        case events.PreferenceNoted():
+            return replace(state, preferences={**state.preferences, event.topic: event})
+        case events.RelationshipAdded():
+            added_one = {event.relationship_id: Relationship(event.other, event.role)}
+            return replace(state, relationships={**state.relationships, **added_one})
+        case events.RelationshipEnded():
+            return _with_relationship_ended(state, event.relationship_id)
+        case events.OwnerAssigned():
+            return replace(state, owner=event.owner, team=event.team)
+        case events.ConsentGiven():
+            given = Consent(True, event.channel, event.text_version)  # noqa: FBT003 - the field is named `given`
+            return replace(state, consents={**state.consents, event.purpose: given})
+        case events.ConsentWithdrawn():
+            withdrawn = Consent(False, event.channel)  # noqa: FBT003 - as above
+            return replace(state, consents={**state.consents, event.purpose: withdrawn})
+        case events.ExtensionFieldSet():
+            return replace(state, extension={**state.extension, event.field: event.value})
+        case events.CustomerArchived():
+            return replace(state, archived=True)
+        case events.CustomerRestored():
+            return replace(state, archived=False)
+        case _:
+            return state
+
+
+def _registered(state: Customer, event: events.CustomerRegistered) -> Customer:
+    # Contact points of an erased registration cannot be told apart any more; none of them can be addressed.
+    points = () if isinstance(event.contact_points, Erased) else event.contact_points
+    identifiers = (event.identifiers,) if isinstance(event.identifiers, Erased) else event.identifiers
+    return replace(
+        state,
+        kind=event.kind,
+        name=event.name,
+        birth_date=event.birth_date,
+        contacts={point.contact_id: Contact(point.kind, point.value) for point in points},
+        contacts_seen=len(points),
+        addresses={} if event.address is None else {"main": event.address},
+        identifiers=identifiers,
+        classification=event.classification,
+        tags=frozenset(event.tags),
+    )
+
+
+def _with_contact(state: Customer, contact_id: str, *, verified: bool, valid: bool) -> Customer:
+    contact = state.contacts.get(contact_id)
+    if contact is None:
+        return state
+    changed = replace(contact, verified=verified, valid=valid)
+    return replace(state, contacts={**state.contacts, contact_id: changed})
+
+
+def _with_relationship_ended(state: Customer, relationship_id: str) -> Customer:
+    relationship = state.relationships.get(relationship_id)
+    if relationship is None:
+        return state
+    ended = replace(relationship, ended=True)
+    return replace(state, relationships={**state.relationships, relationship_id: ended})
+
+
+def _without(mapping: Mapping[str, V], name: str) -> dict[str, V]:
+    return {key: value for key, value in mapping.items() if key != name}
