@@ -1,0 +1,272 @@
+"""From customer events to numbers and links: one batch, one set of reads, one append, one set of writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from services.identity import store
+from services.identity.domain import Banned, Identities, evolve, link, pair
+from services.identity.matching import features as matching
+from services.identity.matching.features import NOTHING, Features
+from services.identity.matching.fingerprint import Evidence
+from services.identity.matching.rules import VERSION as MATCHING_RULES
+from services.identity.matching.rules import names
+from services.identity.numbering import rule as numbering
+from services.identity.streams import number_key, stream_of
+from shared.errors import CustlogError
+from shared.eventlog.commit import Append, Commit
+from shared.eventlog.log import Transaction
+from shared.events.envelope import Actor, Cause, Contract, Recorded
+from shared.events.identity import Linked, NumberAssigned
+from shared.ids import derive
+from shared.privacy.sealing import DataKey, associated_data, seal, unseal
+
+RULE = Actor(id=MATCHING_RULES, kind="rule")
+NUMBERING = Actor(id=numbering.RULE, kind="rule")
+
+
+class Unappliable(Exception):
+    """One event of a batch cannot be taken; nothing was written. Fate: park it, apply the rest of the batch again."""
+
+    def __init__(self, event: Recorded, error: Exception) -> None:
+        super().__init__(f"event {event.id} of type {event.type} cannot be applied ({type(error).__name__})")
+        self.event = event
+
+
+class Inconsistent(Exception):
+    """The log refused what was decided under its lock. Fate: stop; the tables and the log have come apart."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a batch led to, for metrics."""
+
+    numbers: int = 0
+    links: int = 0
+    banned: int = 0
+    common: int = 0
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A customer of the batch while it changes."""
+
+    version: int
+    is_new: bool
+    features: Features
+    stored: Evidence
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What one event changes in the evidence of its customer."""
+
+    event: Recorded
+    added: Evidence
+    removed: Collection[bytes]
+
+
+class Matching:
+    """Applies customer events: numbers every new customer and links those that share evidence."""
+
+    def __init__(self, fingerprints: Callable[[Features], Evidence]) -> None:
+        self._fingerprints = fingerprints
+
+    def apply(self, tx: Transaction, events: Sequence[Recorded], keys: Mapping[str, DataKey]) -> Outcome:
+        """Takes a batch inside a transaction that holds the log's lock. `keys` has those of all its customers.
+
+        Any split of the same events into batches gives the same identities. Raises Unappliable before anything is
+        written, Inconsistent, or Unavailable.
+        """
+        telling = [event for event in events if type(event.data) in matching.CHANGES]
+        outcome = Outcome()
+        if not telling:
+            return outcome
+        drafts = self._drafts(tx, telling, keys)
+        changes = [self._change(drafts[event.customer], event) for event in telling]
+        index = store.holders(tx.cursor, {key for change in changes for key in change.added})
+        involved = {customer for customers in index.values() for customer in customers}
+        involved.update(customer for customer, draft in drafts.items() if not draft.is_new)
+        state = store.identities(tx.cursor, involved)
+        decision = _Decision(index, state, _Serials.take(tx, drafts), outcome)
+        for change in changes:
+            decision.take(change, drafts[change.event.customer])
+        links = _append(tx, decision.commits)
+        _write(tx, drafts, keys)
+        store.put_members(tx.cursor, {customer: state.identity_of[customer] for customer in decision.moved})
+        store.put_links(tx.cursor, links)
+        outcome.links = len(links)
+        return outcome
+
+    def _drafts(self, tx: Transaction, events: Sequence[Recorded], keys: Mapping[str, DataKey]) -> dict[str, _Draft]:
+        customers = list(dict.fromkeys(event.customer for event in events))
+        known = store.profiles(tx.cursor, customers)
+        drafts = {}
+        for customer in customers:
+            profile = known.get(customer)
+            if profile is None:
+                drafts[customer] = _Draft(0, is_new=True, features=NOTHING, stored={}, evidence={})
+            else:
+                features = _open(profile, keys)
+                evidence = self._fingerprints(features)
+                drafts[customer] = _Draft(profile.version, False, features, evidence, evidence)  # noqa: FBT003
+        return drafts
+
+    def _change(self, draft: _Draft, event: Recorded) -> _Change:
+        try:
+            features = matching.evolve(draft.features, event.data)
+            evidence = self._fingerprints(features)
+        except Exception as error:
+            raise Unappliable(event, error) from error
+        before = draft.evidence
+        draft.features, draft.evidence = features, evidence
+        if not before:
+            return _Change(event, evidence, ())
+        added = {key: rule for key, rule in evidence.items() if key not in before}
+        return _Change(event, added, before.keys() - evidence.keys())
+
+
+class _Serials:
+    """The serials of one batch, handed out in its order."""
+
+    def __init__(self, first: int) -> None:
+        self._next = first
+
+    @classmethod
+    def take(cls, tx: Transaction, drafts: Mapping[str, _Draft]) -> _Serials:
+        new = sum(draft.is_new for draft in drafts.values())
+        return cls(store.take_serials(tx.cursor, numbering.SCOPE, new) if new else 0)
+
+    def assign(self) -> NumberAssigned:
+        serial, self._next = self._next, self._next + 1
+        return NumberAssigned.model_construct(number=numbering.render(serial), rule=numbering.RULE, serial=serial)
+
+
+@dataclass(slots=True)
+class _Decision:
+    """Decides change after change, as if each had been a batch of its own."""
+
+    index: dict[bytes, list[str]]
+    state: Identities
+    serials: _Serials
+    outcome: Outcome
+    commits: list[Commit] = field(default_factory=list)
+    moved: set[str] = field(default_factory=set)
+
+    def take(self, change: _Change, draft: _Draft) -> None:
+        event = change.event
+        customer = event.customer
+        if draft.is_new and customer not in self.state.identity_of:
+            self.state.admit(customer)
+            self.moved.add(customer)
+            assigned = self.serials.assign()
+            self._commit(draft, event, NUMBERING, [assigned], number_key(assigned.number))
+            self.outcome.numbers += 1
+        linked = self._link(customer, self._sharing(change))
+        if linked:
+            self._commit(draft, event, RULE, linked)
+
+    def _sharing(self, change: _Change) -> dict[str, list[int]]:
+        """Who shares the new evidence, with the rules that say so; the index is brought up to the change."""
+        customer = change.event.customer
+        for key in change.removed:
+            if customer in self.index.get(key, ()):
+                self.index[key].remove(customer)
+        found: dict[str, list[int]] = {}
+        for key, rule in change.added.items():
+            sharing = self.index[key]
+            if len(sharing) > store.COMMON:
+                self.outcome.common += 1
+            else:
+                for other in sharing:
+                    found.setdefault(other, []).append(rule)
+            if customer not in sharing:
+                sharing.append(customer)
+        found.pop(customer, None)
+        return found
+
+    def _link(self, customer: str, sharing: Mapping[str, list[int]]) -> list[Linked]:
+        """One link to each identity that is sharing evidence, the strongest member first."""
+        made: list[Linked] = []
+        for other, rules in sorted(sharing.items(), key=lambda item: (-len(item[1]), item[0])):
+            try:
+                events = link(self.state, customer, other, evidence=names(rules), decided_by=MATCHING_RULES)
+            except Banned:
+                self.outcome.banned += 1
+                continue
+            for event in events:
+                evolve(self.state, event)
+                self.moved.update(move.customer for move in event.moves)
+            made.extend(events)
+        return made
+
+    def _commit(self, draft: _Draft, event: Recorded, actor: Actor, events: Sequence[Contract], *reserve: str) -> None:
+        cause = Cause(
+            actor=actor,
+            channel="rule",
+            purpose=event.purpose,
+            command=derive(actor.id, event.id),
+            correlation=event.correlation,
+            causation=event.id,
+            depth=event.depth + 1,
+        )
+        append = Append(stream_of(event.customer), event.customer, draft.version, events)
+        self.commits.append(Commit(cause, (append,), reserve=reserve))
+        draft.version += len(events)
+
+
+def _append(tx: Transaction, commits: Sequence[Commit]) -> dict[tuple[str, str], int]:
+    """Appends the commits, those of one stream in turn; answers the links made with their positions."""
+    links: dict[tuple[str, str], int] = {}
+    for wave in _waves(commits):
+        for commit, answer in zip(wave, tx.append(wave), strict=True):
+            if isinstance(answer, CustlogError):
+                raise Inconsistent(f"the identity log refused a decision: {answer}") from answer
+            for position, event in enumerate(commit.appends[0].events, start=answer.position):
+                if isinstance(event, Linked):
+                    links[pair(event.a, event.b)] = position
+    return links
+
+
+def _waves(commits: Sequence[Commit]) -> list[list[Commit]]:
+    turn: Counter[str] = Counter()
+    waves: list[list[Commit]] = []
+    for commit in commits:
+        number = turn[commit.owner]
+        turn[commit.owner] += 1
+        if number == len(waves):
+            waves.append([])
+        waves[number].append(commit)
+    return waves
+
+
+def _write(tx: Transaction, drafts: Mapping[str, _Draft], keys: Mapping[str, DataKey]) -> None:
+    added: list[tuple[bytes, str, int]] = []
+    removed: list[tuple[bytes, str]] = []
+    for customer, draft in drafts.items():
+        added.extend((key, customer, rule) for key, rule in draft.evidence.items() if key not in draft.stored)
+        removed.extend((key, customer) for key in draft.stored if key not in draft.evidence)
+    store.drop_evidence(tx.cursor, removed)
+    store.put_evidence(tx.cursor, added)
+    store.put_profiles(tx.cursor, [_seal(customer, draft, keys) for customer, draft in drafts.items()])
+
+
+def _place(customer: str) -> bytes:
+    return associated_data("identity", stream_of(customer), 0, "profile", customer)
+
+
+def _seal(customer: str, draft: _Draft, keys: Mapping[str, DataKey]) -> store.Profile:
+    key = keys.get(customer)
+    if key is None:
+        return store.Profile(customer, draft.version, None)
+    return store.Profile(customer, draft.version, seal(key, draft.features.to_json(), _place(customer)))
+
+
+def _open(profile: store.Profile, keys: Mapping[str, DataKey]) -> Features:
+    key = keys.get(profile.customer)
+    if profile.sealed is None or key is None:
+        return NOTHING
+    return Features.from_json(unseal(key, profile.sealed, _place(profile.customer)))

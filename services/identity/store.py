@@ -1,0 +1,244 @@
+"""The tables of this service, read and written set by set inside the caller's transaction.
+
+They are derived from the customer and identity logs. Personal data stands here only sealed (`profiles`) or as keyed
+digests (`evidence`); the rest is ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Cursor
+
+from services.identity.domain import Identities, Pair
+from shared.events.envelope import SealedPart
+
+DDL = """
+CREATE TABLE IF NOT EXISTS profiles (
+    customer uuid PRIMARY KEY, version bigint NOT NULL, key text, nonce text, ct text);
+CREATE TABLE IF NOT EXISTS evidence (
+    key bytea NOT NULL, customer uuid NOT NULL, rule smallint NOT NULL, PRIMARY KEY (key, customer));
+CREATE INDEX IF NOT EXISTS evidence_customer ON evidence (customer);
+CREATE TABLE IF NOT EXISTS members (customer uuid PRIMARY KEY, identity uuid NOT NULL);
+CREATE INDEX IF NOT EXISTS members_identity ON members (identity);
+CREATE TABLE IF NOT EXISTS links (a uuid NOT NULL, b uuid NOT NULL, position bigint NOT NULL, PRIMARY KEY (a, b));
+CREATE INDEX IF NOT EXISTS links_b ON links (b);
+CREATE TABLE IF NOT EXISTS bans (a uuid NOT NULL, b uuid NOT NULL, PRIMARY KEY (a, b));
+CREATE INDEX IF NOT EXISTS bans_b ON bans (b);
+CREATE TABLE IF NOT EXISTS numbering (scope text PRIMARY KEY, next bigint NOT NULL);
+"""
+
+COMMON = 50
+"""A key that more customers share says nothing about who they are, and is not used."""
+
+_PROFILES = "SELECT customer::text, version, key, nonce, ct FROM profiles WHERE customer = ANY(%b::text[]::uuid[])"
+_HOLDERS = """
+SELECT given.key, holder.customer::text
+FROM unnest(%b::bytea[]) AS given (key)
+CROSS JOIN LATERAL (
+    SELECT e.customer FROM evidence e WHERE e.key = given.key ORDER BY e.customer LIMIT %b::int
+) AS holder"""
+_MEMBERSHIPS = """
+SELECT m.customer::text, m.identity::text FROM members m
+WHERE m.identity IN (SELECT identity FROM members WHERE customer = ANY(%b::text[]::uuid[]))"""
+_BANS = "SELECT a::text, b::text FROM bans WHERE a = ANY(%b::text[]::uuid[]) AND b = ANY(%b::text[]::uuid[])"
+_LINKS = "SELECT a::text, b::text FROM links WHERE a = ANY(%b::text[]::uuid[]) AND b = ANY(%b::text[]::uuid[])"
+_EVIDENCE = """
+SELECT key, rule, customer::text FROM evidence WHERE customer = ANY(%b::text[]::uuid[]) ORDER BY key, customer"""
+_TAKE_SERIALS = """
+INSERT INTO numbering AS counter (scope, next) VALUES (%(scope)s, %(count)s + 1)
+ON CONFLICT (scope) DO UPDATE SET next = counter.next + %(count)s RETURNING next - %(count)s AS first"""
+_PUT_PROFILES = """
+INSERT INTO profiles (customer, version, key, nonce, ct)
+SELECT customer::uuid, version, key, nonce, ct
+FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::text[], %b::text[]) AS given (customer, version, key, nonce, ct)
+ON CONFLICT (customer) DO UPDATE
+SET version = excluded.version, key = excluded.key, nonce = excluded.nonce, ct = excluded.ct"""
+_PUT_VERSION = "UPDATE profiles SET version = %s WHERE customer = %s"
+_PUT_EVIDENCE = """
+INSERT INTO evidence (key, customer, rule)
+SELECT key, customer::uuid, rule FROM unnest(%b::bytea[], %b::text[], %b::smallint[]) AS given (key, customer, rule)
+ON CONFLICT DO NOTHING"""
+_DROP_EVIDENCE = """
+DELETE FROM evidence e USING unnest(%b::bytea[], %b::text[]) AS given (key, customer)
+WHERE e.key = given.key AND e.customer = given.customer::uuid"""
+_PUT_MEMBERS = """
+INSERT INTO members (customer, identity)
+SELECT customer::uuid, identity::uuid FROM unnest(%b::text[], %b::text[]) AS given (customer, identity)
+ON CONFLICT (customer) DO UPDATE SET identity = excluded.identity"""
+_PUT_LINKS = """
+INSERT INTO links (a, b, position)
+SELECT a::uuid, b::uuid, position FROM unnest(%b::text[], %b::text[], %b::bigint[]) AS given (a, b, position)
+ON CONFLICT (a, b) DO UPDATE SET position = excluded.position"""
+_PUT_BANS = """
+INSERT INTO bans (a, b) SELECT a::uuid, b::uuid FROM unnest(%b::text[], %b::text[]) AS given (a, b)
+ON CONFLICT DO NOTHING"""
+_DROP_LINKS = """
+DELETE FROM links l USING unnest(%b::text[], %b::text[]) AS given (a, b)
+WHERE l.a = given.a::uuid AND l.b = given.b::uuid"""
+_DROP_BANS = """
+DELETE FROM bans l USING unnest(%b::text[], %b::text[]) AS given (a, b)
+WHERE l.a = given.a::uuid AND l.b = given.b::uuid"""
+_COMMAND = "SELECT digest, result, position FROM commands WHERE id = %s::uuid"
+_OWNERS = "SELECT key, owner FROM reservations WHERE key = ANY(%s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One customer: the version of its identity stream and its sealed features (None once purged or erased)."""
+
+    customer: str
+    version: int
+    sealed: SealedPart | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A command that was answered before."""
+
+    digest: bytes
+    result: bytes
+    position: int
+
+
+def create_tables(cursor: Cursor[Any]) -> None:
+    """Creates what is missing."""
+    cursor.execute(DDL)
+
+
+def profiles(cursor: Cursor[Any], customers: Collection[str]) -> dict[str, Profile]:
+    """The profiles of those customers that have one."""
+    rows = cursor.execute(_PROFILES, (list(customers),)).fetchall()
+    return {row["customer"]: Profile(row["customer"], row["version"], _sealed(row)) for row in rows}
+
+
+def _sealed(row: Mapping[str, Any]) -> SealedPart | None:
+    if row["ct"] is None:
+        return None
+    return SealedPart(row["key"], row["nonce"], row["ct"], ("features",))
+
+
+def holders(cursor: Cursor[Any], keys: Collection[bytes]) -> dict[bytes, list[str]]:
+    """Per key the customers that have it, oldest first; at most one more than COMMON."""
+    found: dict[bytes, list[str]] = {key: [] for key in keys}
+    if found:
+        for row in cursor.execute(_HOLDERS, (list(found), COMMON + 1)).fetchall():
+            found[bytes(row["key"])].append(row["customer"])
+    return found
+
+
+def identities(cursor: Cursor[Any], customers: Collection[str], *, with_links: bool = False) -> Identities:
+    """All members of the identities of these customers, with the bans (and links) among them."""
+    rows = cursor.execute(_MEMBERSHIPS, (list(customers),)).fetchall()
+    everyone = [row["customer"] for row in rows]
+    return Identities.of(
+        ((row["customer"], row["identity"]) for row in rows),
+        links=_pairs(cursor, _LINKS, everyone) if with_links else (),
+        bans=_pairs(cursor, _BANS, everyone),
+    )
+
+
+def _pairs(cursor: Cursor[Any], statement: Any, customers: list[str]) -> set[Pair]:
+    return {(row["a"], row["b"]) for row in cursor.execute(statement, (customers, customers)).fetchall()}
+
+
+def evidence(cursor: Cursor[Any], customers: Collection[str]) -> list[tuple[bytes, int, str]]:
+    """(key, rule number, customer) of these customers, equal keys beside each other."""
+    rows = cursor.execute(_EVIDENCE, (list(customers),)).fetchall()
+    return [(bytes(row["key"]), row["rule"], row["customer"]) for row in rows]
+
+
+def take_serials(cursor: Cursor[Any], scope: str, count: int) -> int:
+    """The first of `count` consecutive serials. They come back if the transaction does, so none is ever missing."""
+    row = cursor.execute(_TAKE_SERIALS, {"scope": scope, "count": count}).fetchone()
+    return int(row["first"]) if row else 1
+
+
+def put_profiles(cursor: Cursor[Any], changed: Sequence[Profile]) -> None:
+    sealed = [profile.sealed for profile in changed]
+    columns = (
+        [profile.customer for profile in changed],
+        [profile.version for profile in changed],
+        [part and part.key for part in sealed],
+        [part and part.nonce for part in sealed],
+        [part and part.ct for part in sealed],
+    )
+    cursor.execute(_PUT_PROFILES, columns)
+
+
+def put_version(cursor: Cursor[Any], customer: str, version: int) -> None:
+    """The version of a customer's identity stream after a command."""
+    cursor.execute(_PUT_VERSION, (version, customer))
+
+
+def put_evidence(cursor: Cursor[Any], rows: Sequence[tuple[bytes, str, int]]) -> None:
+    """Adds (key, customer, rule number)."""
+    if rows:
+        cursor.execute(_PUT_EVIDENCE, [list(column) for column in zip(*rows, strict=True)])
+
+
+def drop_evidence(cursor: Cursor[Any], rows: Sequence[tuple[bytes, str]]) -> None:
+    """Takes away (key, customer)."""
+    if rows:
+        cursor.execute(_DROP_EVIDENCE, [list(column) for column in zip(*rows, strict=True)])
+
+
+def put_members(cursor: Cursor[Any], identity_of: Mapping[str, str]) -> None:
+    if identity_of:
+        cursor.execute(_PUT_MEMBERS, (list(identity_of), list(identity_of.values())))
+
+
+def put_links(cursor: Cursor[Any], links: Mapping[Pair, int]) -> None:
+    """Adds links with the position of the event that made each."""
+    if links:
+        a, b = zip(*links, strict=True)
+        cursor.execute(_PUT_LINKS, (list(a), list(b), list(links.values())))
+
+
+def drop_links(cursor: Cursor[Any], gone: Iterable[Pair]) -> None:
+    _change_pairs(cursor, _DROP_LINKS, gone)
+
+
+def put_bans(cursor: Cursor[Any], bans: Iterable[Pair]) -> None:
+    _change_pairs(cursor, _PUT_BANS, bans)
+
+
+def drop_bans(cursor: Cursor[Any], gone: Iterable[Pair]) -> None:
+    _change_pairs(cursor, _DROP_BANS, gone)
+
+
+def _change_pairs(cursor: Cursor[Any], statement: Any, pairs: Iterable[Pair]) -> None:
+    rows = sorted(pairs)
+    if rows:
+        cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
+
+
+def remembered(cursor: Cursor[Any], command: str) -> Remembered | None:
+    """The stored answer to a command id."""
+    row = cursor.execute(_COMMAND, (command,)).fetchone()
+    return None if row is None else Remembered(bytes(row["digest"]), bytes(row["result"]), row["position"])
+
+
+def owners(cursor: Cursor[Any], keys: Sequence[str]) -> dict[str, str]:
+    """Reserved key -> stream that holds it."""
+    return {row["key"]: row["owner"] for row in cursor.execute(_OWNERS, (list(keys),)).fetchall()}
+
+
+def links_of(cursor: Cursor[Any], customers: Collection[str]) -> list[tuple[str, str, int]]:
+    """The live links among these customers, with the position of the event that made each, oldest first."""
+    rows = cursor.execute(
+        "SELECT a::text, b::text, position FROM links WHERE a = ANY(%b::text[]::uuid[]) ORDER BY position, a, b",
+        (list(customers),),
+    ).fetchall()
+    return [(row["a"], row["b"], row["position"]) for row in rows]
+
+
+def purge(cursor: Cursor[Any], subject: str) -> None:
+    """Takes away everything derived from the personal data of a subject: sealed features and digests.
+
+    Its id stays in memberships, links and bans, as it stays in the log: the identities of others must not change.
+    """
+    cursor.execute("DELETE FROM evidence WHERE customer = %s", (subject,))
+    cursor.execute("UPDATE profiles SET key = NULL, nonce = NULL, ct = NULL WHERE customer = %s", (subject,))
