@@ -1,6 +1,7 @@
 """Request bodies before anybody parses them: size, media type, and JSON without its traps."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -73,11 +74,13 @@ class GuardBody:
     """ASGI middleware: refuses bad addresses and bodies with the errors of this module.
 
     JSON is read whole and checked before the application sees it; other media types stream through, counted.
+    `larger` names the addresses that take more than max_body_bytes of what is streamed, and how much.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, larger: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._max = max_body_bytes
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -86,53 +89,58 @@ class GuardBody:
         _check_address(scope)
         headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > self._max:
-            raise self._too_large()
+        streams = headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json"
+        most = self._larger.get(scope["path"], self._max) if streams else self._max
+        if not declared.isdigit() or int(declared) > most:
+            raise _too_large(most)
         if declared == b"0" and b"transfer-encoding" not in headers:
             await self._app(scope, receive, send)
             return
         media = _media_type(headers)
         if media == "application/json":
-            receive = await self._checked(receive)
+            receive = await _checked(receive, most)
         else:
-            receive = self._counted(receive)
+            receive = _counted(receive, most)
         await self._app(scope, receive, send)
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"The body is over {self._max} bytes: send it in smaller parts.")
 
-    def _counted(self, receive: Receive) -> Receive:
-        seen = 0
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"The body is over {most} bytes: send it in smaller parts.")
 
-        async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._max:
-                raise self._too_large()
-            return message
 
-        return counted
+def _counted(receive: Receive, most: int) -> Receive:
+    seen = 0
 
-    async def _checked(self, receive: Receive) -> Receive:
-        limited = self._counted(receive)
-        chunks: list[bytes] = []
-        while True:
-            message = await limited()
-            if message["type"] == "http.disconnect":
-                return receive
-            chunks.append(message.get("body", b""))
-            if not message.get("more_body", False):
-                break
-        body = b"".join(chunks)
-        if body:
-            read_json(body)
-        waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > most:
+            raise _too_large(most)
+        return message
 
-        async def replay() -> Message:
-            return waiting.pop() if waiting else await receive()
+    return counted
 
-        return replay
+
+async def _checked(receive: Receive, most: int) -> Receive:
+    limited = _counted(receive, most)
+    chunks: list[bytes] = []
+    while True:
+        message = await limited()
+        if message["type"] == "http.disconnect":
+            return receive
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            break
+    body = b"".join(chunks)
+    if body:
+        read_json(body)
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
 
 
 def _check_address(scope: Scope) -> None:

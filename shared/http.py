@@ -82,8 +82,13 @@ def create_app(
     routers: Sequence[APIRouter],
     readiness: Callable[[], Awaitable[Readiness]],
     running: Running | None = None,
+    *,
+    larger_bodies: Mapping[str, int] | None = None,
 ) -> FastAPI:
-    """The application of one service: its routers behind authentication, with health, metrics and problem answers."""
+    """The application of one service: its routers behind authentication, with health, metrics and problem answers.
+
+    `larger_bodies` names the addresses that stream bodies above max_body_bytes, with their own limit.
+    """
     app = FastAPI(
         title=f"custlog {settings.service}",
         version="1",
@@ -99,7 +104,7 @@ def create_app(
             Middleware(Correlate),
             Middleware(Observe),
             Middleware(Authenticate, verifier=verifier),
-            Middleware(GuardBody, max_body_bytes=settings.max_body_bytes),
+            Middleware(GuardBody, max_body_bytes=settings.max_body_bytes, larger=larger_bodies),
         ],
     )
     for router in routers:

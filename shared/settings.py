@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     spool: Path | None = Field(default=None, description="folder for outgoing messages")
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, le=1024 * 1024 * 1024)
+    max_intake_bytes: int = Field(default=16 * 1024**3, ge=1024, description="of one file sent to POST /intake")
+    phone_region: str = Field(
+        default="ZZ",
+        pattern="^[A-Z]{2}$",
+        description="country (ISO 3166) of phone numbers written without a country code; ZZ refuses them",
+    )
     stop_seconds: int = Field(default=10, ge=1, le=300, description="time for running requests when the service stops")
 
     @field_validator("postgres_url", "keyring_url")
