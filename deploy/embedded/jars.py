@@ -7,6 +7,7 @@ than Kafka's own description asks for, and it only warns about a wrong digest.
 import fcntl
 import hashlib
 import os
+import ssl
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from pathlib import Path
 from deploy.embedded.errors import EmbeddedError
 
 _LIST = Path(__file__).with_name("kafka.jars")
+_SYSTEM_CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 _PROJECT = Path(__file__).parents[2]
 
 
@@ -74,6 +76,7 @@ def cache_folder() -> Path:
 def _download(missing: list[Jar], folder: Path) -> None:
     from jgo.maven import MavenContext  # noqa: PLC0415 - slow to import and seldom needed
 
+    _trust_the_machine()
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as unchecked:
         context = MavenContext(repo_cache=Path(unchecked), timeout=60)
 
@@ -92,6 +95,14 @@ def _download(missing: list[Jar], folder: Path) -> None:
                 "The libraries of Apache Kafka could not be downloaded; check the network and the space left in"
                 f" {folder}, then try again ({type(failure).__name__})."
             ) from failure
+
+
+def _trust_the_machine() -> None:
+    """Certificates that the machine trusts count, as they do for pip, not only the ones inside the package certifi."""
+    known = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *_SYSTEM_CERTIFICATES)
+    found = next((path for path in known if path and Path(path).is_file()), None)
+    if found:
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", found)
 
 
 @contextmanager

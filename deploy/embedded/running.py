@@ -119,7 +119,7 @@ def _await_ready(home: Home, pid: int, alive: Callable[[], bool], tell: Callable
         if not going_on:
             sentence = mine.error if mine else ""
             raise EmbeddedError(sentence or f"The system ended while starting; see {home.logs / 'supervisor.log'}.")
-        if mine and mine.step != step:
+        if mine and mine.step not in ("", step):
             step = mine.step
             tell(step)
         time.sleep(_POLL)
