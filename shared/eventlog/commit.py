@@ -150,6 +150,7 @@ def _lay_out_append(
         rows.streams.append(append.stream)
         rows.versions.append(seq)
         rows.topics.append(event.stored_type())
+        rows.customers.append(append.customer)
         rows.states.append(
             encode(
                 event,

@@ -28,8 +28,13 @@ CREATE TABLE IF NOT EXISTS events (
     topic text NOT NULL,
     state bytea NOT NULL,
     notification_id bigint NOT NULL,
+    customer uuid,
     PRIMARY KEY (originator_id, originator_version)
 )
+""")
+
+_CREATE_CUSTOMER_INDEX = SQL("""
+CREATE INDEX IF NOT EXISTS events_customer ON events (customer)
 """)
 
 _CREATE_COMMANDS = SQL("""
@@ -50,7 +55,7 @@ CREATE TABLE IF NOT EXISTS reservations (
 
 _CREATE_FUNCTION = SQL("""
 CREATE OR REPLACE FUNCTION append_events(
-    streams text[], versions bigint[], topics text[], states bytea[],
+    streams text[], versions bigint[], topics text[], states bytea[], customers uuid[],
     head_streams text[], head_versions bigint[], head_commits int[],
     command_ids uuid[], command_digests bytea[], command_results bytea[], command_commits int[], command_firsts int[],
     reserved_keys text[], reserved_owners text[], reserved_commits int[],
@@ -79,9 +84,10 @@ BEGIN
         RETURN;
     END IF;
     SELECT coalesce(max(notification_id), 0) INTO head FROM events;
-    INSERT INTO events (originator_id, originator_version, topic, state, notification_id)
-        SELECT new.stream, new.version, new.topic, new.state, head + new.n
-        FROM unnest(streams, versions, topics, states) WITH ORDINALITY AS new (stream, version, topic, state, n);
+    INSERT INTO events (originator_id, originator_version, topic, state, notification_id, customer)
+        SELECT new.stream, new.version, new.topic, new.state, head + new.n, new.customer
+        FROM unnest(streams, versions, topics, states, customers) WITH ORDINALITY
+            AS new (stream, version, topic, state, customer, n);
     INSERT INTO commands (id, digest, result, position)
         SELECT new.id, new.digest, new.result, head + new.first
         FROM unnest(command_ids, command_digests, command_results, command_firsts) AS new (id, digest, result, first);
@@ -100,7 +106,7 @@ $BODY$
 """)
 
 _PARAMETERS: tuple[LiteralString, ...] = (
-    "text", "bigint", "text", "bytea",
+    "text", "bigint", "text", "bytea", "uuid",
     "text", "bigint", "int",
     "uuid", "bytea", "bytea", "int", "int",
     "text", "text", "int",
@@ -156,6 +162,7 @@ class Rows:
     versions: list[int]
     topics: list[str]
     states: list[bytes]
+    customers: list[str | None]
     head_streams: list[str]
     head_versions: list[int]
     head_commits: list[int]
@@ -185,7 +192,9 @@ class LogRecorder(PostgresApplicationRecorder):
         super().__init__(datastore, events_table_name=EVENTS_TABLE)
         self.sql_create_statements[self.create_table_statement_index] = _CREATE_EVENTS.format()
         self.sql_create_statements[self.create_insert_function_statement_index] = _CREATE_FUNCTION.format()
-        self.sql_create_statements.extend((_CREATE_COMMANDS.format(), _CREATE_RESERVATIONS.format()))
+        self.sql_create_statements.extend(
+            (_CREATE_CUSTOMER_INDEX.format(), _CREATE_COMMANDS.format(), _CREATE_RESERVATIONS.format())
+        )
 
     def append(self, cursor: Cursor[Any], rows: Rows) -> tuple[int, list[Refusal]]:
         """Writes the group, or nothing of it. Answers the head before it, and the refusals if there were any.
@@ -217,6 +226,7 @@ class LogRecorder(PostgresApplicationRecorder):
             rows.versions.append(event.originator_version)
             rows.topics.append(event.topic)
             rows.states.append(event.state)
+            rows.customers.append(None)
         with self.datastore.get_connection() as connection, connection.cursor() as cursor:
             base, refusals = self.append(cursor, rows)
         if refusals:
