@@ -1,0 +1,50 @@
+"""The one way in which events become documents: live, in a rebuild and in the check alike."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from services.projections.views import VIEWS
+from services.projections.views.view import Document, View, WorkingSet
+from shared.events.envelope import Recorded
+
+
+class FoldFailed(Exception):
+    """A view could not take an event. Fate: the event is parked and the batch folded again without it."""
+
+    def __init__(self, view: str, index: int, event: Recorded, error: Exception) -> None:
+        super().__init__(f"view {view} cannot fold {event.type} {event.id}: {type(error).__name__}")
+        self.view = view
+        self.index = index
+        """Which of the events of the batch it is."""
+
+
+def fold_view(view: View, events: Sequence[Recorded], working: WorkingSet) -> None:
+    """Apply a batch to the loaded documents of one view. After FoldFailed the working set is of no use any more."""
+    folds = view.folds
+    for index, event in enumerate(events):
+        fold = folds.get(event.type)
+        if fold is None:
+            continue
+        try:
+            fold(working, event)
+        except Exception as error:
+            raise FoldFailed(view.name, index, event, error) from error
+    for key in working.changed:
+        view.finish(working.documents[key])
+
+
+def fold_batch(views: Iterable[View], events: Sequence[Recorded], working_sets: Mapping[str, WorkingSet]) -> None:
+    """Apply a batch to the working set of each view."""
+    for view in views:
+        fold_view(view, events, working_sets[view.name])
+
+
+def fold_all(
+    events: Iterable[Recorded], views: Collection[View] = tuple(VIEWS.values())
+) -> dict[str, dict[str, Document]]:
+    """View -> id -> document, after all events of all logs.
+
+    The logs may be interleaved in any way, as long as the events of one customer in one log keep their order.
+    """
+    working_sets = {view.name: WorkingSet() for view in views}
+    fold_batch(views, list(events), working_sets)
+    return {name: working.documents for name, working in working_sets.items()}

@@ -1,0 +1,127 @@
+"""View `agenda`: one document per reminder, listed by the local date on which it is due.
+
+{_id: reminder, customer, kind, due_at, local_date, zone, assignee, state, message, sealed}
+
+Both dates stand here in the open because the agenda is listed by date; the note stays sealed.
+"""
+
+from collections.abc import Sequence
+
+from services.projections.views.sealed import sealed_parts
+from services.projections.views.view import Decision, Document, Filter, View, WorkingSet
+from shared.events.catalogue import LOGS, NEWEST
+from shared.events.envelope import Erased, Recorded, instant
+from shared.events.notifications import MessageFailed, MessageSent, ReminderCancelled, ReminderFired, ReminderPlanned
+
+LEVELS: dict[str, Decision] = {
+    "reminder.planned.due_at": "open",
+    "reminder.planned.local_date": "open",
+    "reminder.planned.note": "sealed",
+}
+
+
+def listed(
+    first: str | None,
+    last: str | None,
+    *,
+    state: str | None = None,
+    assignee: str | None = None,
+    after: tuple[str, str] | None = None,
+) -> Filter:
+    """Filter of the reminders due from `first` to `last`, both included, behind the (local_date, _id) of `after`."""
+    found: Filter = {}
+    days = {operator: day for operator, day in (("$gte", first), ("$lte", last)) if day is not None}
+    found["local_date"] = {"$type": "string", **days}
+    if state is not None:
+        found["state"] = state
+    if assignee is not None:
+        found["assignee"] = assignee
+    if after is not None:
+        day, key = after
+        found["$or"] = [{"local_date": {"$gt": day}}, {"local_date": day, "_id": {"$gt": key}}]
+    return found
+
+
+def _document(working: WorkingSet, event: Recorded, reminder: str) -> Document:
+    document = working.get(reminder)
+    if document is None:
+        document = {
+            "_id": reminder,
+            "customer": event.customer,
+            "kind": None,
+            "due_at": None,
+            "local_date": None,
+            "zone": None,
+            "assignee": None,
+            "state": "planned",
+            "state_at": event.occurred_at,
+            "message": None,
+            "sealed": [],
+        }
+    working.put(document)
+    return document
+
+
+def _fold(working: WorkingSet, event: Recorded) -> None:
+    match event.data:
+        case ReminderPlanned() as planned:
+            _plan(_document(working, event, planned.reminder_id), planned, event)
+        case ReminderFired(reminder_id=reminder):
+            _document(working, event, reminder).update(state="fired", state_at=event.occurred_at)
+        case ReminderCancelled(reminder_id=reminder):
+            _document(working, event, reminder).update(state="cancelled", state_at=event.occurred_at)
+        case MessageSent(reminder_id=reminder) as sent:
+            message = {"id": sent.message_id, "channel": sent.channel, "state": "sent", "at": event.occurred_at}
+            _document(working, event, reminder)["message"] = message
+        case MessageFailed(reminder_id=reminder) as failed:
+            _document(working, event, reminder)["message"] = {
+                "id": failed.message_id,
+                "channel": failed.channel,
+                "state": "failed" if failed.final else "retrying",
+                "error": failed.error,
+                "attempt": failed.attempt,
+                "at": event.occurred_at,
+            }
+        case other:
+            raise TypeError(f"the agenda does not know {other.TYPE}")
+
+
+def _plan(document: Document, planned: ReminderPlanned, event: Recorded) -> None:
+    document["kind"] = planned.kind
+    document["zone"] = planned.zone
+    document["assignee"] = planned.assignee
+    if not isinstance(planned.due_at, Erased):
+        document["due_at"] = instant(planned.due_at)
+    if not isinstance(planned.local_date, Erased):
+        document["local_date"] = planned.local_date.isoformat()
+    if planned.note is not None:
+        document["sealed"] = sealed_parts(event)
+
+
+def _wanted(events: Sequence[Recorded]) -> Filter | None:
+    keys = {getattr(event.data, "reminder_id", None) for event in events if event.type in _FOLDS}
+    return {"_id": {"$in": list(keys)}} if keys else None
+
+
+def _of_subject(subject: str) -> Filter:
+    return {"customer": subject}
+
+
+def _purge(document: Document, subject: str) -> None:
+    if document["customer"] == subject:
+        document.update(due_at=None, local_date=None, sealed=[])
+
+
+_FOLDS = dict.fromkeys((contract.TYPE for contract in LOGS["notifications"]), _fold)
+
+AGENDA = View(
+    name="agenda",
+    version=1,
+    folds=_FOLDS,
+    ignored=frozenset(NEWEST) - frozenset(_FOLDS),
+    wanted=_wanted,
+    levels=LEVELS,
+    indexes=((("local_date", 1), ("_id", 1)), (("customer", 1),)),
+    of_subject=_of_subject,
+    purge=_purge,
+)

@@ -1,0 +1,105 @@
+"""Which customers stand in the document of which identity: one rule for every view that has members.
+
+A customer begins in the identity of its own id. Linked and separated events carry moves; per customer the move with
+the highest position holds, so the order in which the partitions are read does not matter. A move may come before the
+customer's first own event: its member then stands there with nothing but its id.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from services.projections.views.view import Document, Filter, Fold, WorkingSet
+from shared.events.envelope import Recorded
+from shared.events.identity import Linked, Separated
+
+NewMember: TypeAlias = Callable[[str], Document]
+"""customer -> its empty member. `customer` and `since` (position of the move that holds, 0 for none) are in it."""
+MemberFold: TypeAlias = Callable[[Document, Any, Recorded], None]
+"""Changes a member by the data of one event of its customer."""
+
+MOVES = (Linked.TYPE, Separated.TYPE)
+
+
+def member_folds(new_member: NewMember, folds: Mapping[str, MemberFold]) -> dict[str, Fold]:
+    """The folds of a view with members: those of one member, and the moves."""
+
+    def on_member(change: MemberFold) -> Fold:
+        def fold(working: WorkingSet, event: Recorded) -> None:
+            home = working.homes.get(event.customer)
+            if home is None:
+                home = _join(working, new_member(event.customer), event.customer)
+            document, member = home
+            working.changed.add(document["_id"])
+            change(member, event.data, event)
+
+        return fold
+
+    def move(working: WorkingSet, event: Recorded) -> None:
+        if not isinstance(event.data, Linked | Separated) or event.position is None:
+            raise ValueError(f"event {event.id} has no moves or no position")
+        for change in event.data.moves:
+            _move(working, new_member, change.customer, change.identity, event.position)
+
+    return {**{event_type: on_member(change) for event_type, change in folds.items()}, **dict.fromkeys(MOVES, move)}
+
+
+def members_wanted(handled: Iterable[str]) -> Callable[[Sequence[Recorded]], Filter | None]:
+    """The filter of the documents in which the customers of a batch stand, or to which they go."""
+    types = frozenset(handled) | frozenset(MOVES)
+
+    def wanted(events: Sequence[Recorded]) -> Filter | None:
+        customers = {event.customer for event in events if event.type in types and event.type not in MOVES}
+        identities = set()
+        for event in events:
+            if isinstance(event.data, Linked | Separated):
+                for change in event.data.moves:
+                    customers.add(change.customer)
+                    identities.add(change.identity)
+        if not customers:
+            return None
+        # The document of a customer's own id may exist before the customer is known: others moved there first.
+        return {"$or": [{"_id": {"$in": list(identities | customers)}}, {"members.customer": {"$in": list(customers)}}]}
+
+    return wanted
+
+
+def of_subject(subject: str) -> Filter:
+    """The document that has this customer as a member."""
+    return {"members.customer": subject}
+
+
+def _move(working: WorkingSet, new_member: NewMember, customer: str, identity: str, position: int) -> None:
+    home = working.homes.get(customer)
+    if home is None:
+        member = new_member(customer)
+        member["since"] = position
+        _join(working, member, identity)
+        return
+    document, member = home
+    if position <= member["since"]:
+        return
+    member["since"] = position
+    working.changed.add(document["_id"])
+    if document["_id"] == identity:
+        return
+    document["members"].remove(member)
+    if not document["members"]:
+        working.delete(document["_id"])
+    _join(working, member, identity)
+
+
+def _join(working: WorkingSet, member: Document, identity: str) -> tuple[Document, Document]:
+    document = working.get(identity)
+    if document is None:
+        document = {"_id": identity, "members": [member]}
+    else:
+        document["members"].append(member)
+        document["members"].sort(key=_customer)
+    working.put(document)
+    home = working.homes[member["customer"]] = (document, member)
+    return home
+
+
+def _customer(member: Document) -> str:
+    customer: str = member["customer"]
+    return customer

@@ -1,0 +1,168 @@
+"""The views do not depend on how the logs interleave, where batches are cut, or when a subject is erased."""
+
+import random
+from copy import deepcopy
+from typing import Any
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.projections.fold import fold_all, fold_view
+from services.projections.views import VIEWS
+from services.projections.views.view import WorkingSet
+from shared.events import customer as says
+from shared.events import notifications as notes
+from shared.events.envelope import Contract, Recorded
+from shared.events.identity import AliasAdded, Linked, Move, NumberAssigned, Separated
+from tests.support.events import History, an_id, customer_registered, erased
+
+CUSTOMERS = sorted(an_id(name) for name in ("ann", "ben", "carl", "dora"))
+CONTACT = an_id("contact")
+
+
+def _facts(chance: random.Random, customer: str, serial: int) -> list[Contract]:
+    text = f"Text{serial}"
+    reminder = an_id(f"reminder{chance.randrange(3)}-{customer}")
+    return [
+        says.NameCorrected(name=says.Name(full=f"{text} Name")),
+        says.ContactPointAdded(contact_id=CONTACT, kind=chance.choice(("phone", "email")), value=f"+49{serial:08d}"),
+        says.ContactPointVerified(contact_id=chance.choice((CONTACT, an_id("+4930123456"))), method="call"),
+        says.ContactPointInvalidated(contact_id=CONTACT, reason="bounced"),
+        says.ContactPointRemoved(contact_id=chance.choice((CONTACT, an_id("+4930123456"))), reason="wish"),
+        says.AddressSet(usage="billing", address=says.Address(locality=text)),
+        says.IdentifierAdded(identifier=says.Identifier(type="tax", value=text)),
+        says.Classified(scheme="segment", code=chance.choice(("gold", "tin"))),
+        says.Tagged(added=(f"t{serial % 3}",), removed=(f"t{(serial + 1) % 3}",)),
+        says.PreferenceNoted(topic=f"p{serial % 2}", value=text, source="call"),
+        says.ExtensionFieldSet(field="f.1", value=serial),
+        says.CustomerArchived(reason="x"),
+        says.CustomerRestored(reason="x"),
+        says.OrderPlaced(order_id=an_id(text), reference="R", currency="EUR", total=f"{serial}.5"),
+        says.TicketOpened(ticket_id=an_id(text), topic="t", summary=text),
+        AliasAdded(alias=f"alias{serial % 4}", kind="former"),
+        NumberAssigned(number=f"K-{CUSTOMERS.index(customer)}", rule="r", serial=serial),
+        notes.ReminderPlanned(
+            reminder_id=reminder,
+            kind="follow_up",
+            due_at="2026-05-01T00:00:00Z",
+            local_date="2026-05-01",
+            zone="UTC",
+            note=text,
+        ),
+        notes.ReminderFired(reminder_id=reminder, kind="follow_up"),
+        Linked(a=CUSTOMERS[0], b=customer, evidence=("x",), decided_by="r", moves=_moves(chance)),
+        Separated(a=CUSTOMERS[0], b=customer, reason="x", moves=_moves(chance)),
+    ]
+
+
+def _moves(chance: random.Random) -> tuple[Move, ...]:
+    moved = chance.sample(CUSTOMERS, k=2)
+    return tuple(Move(customer=customer, identity=chance.choice(CUSTOMERS)) for customer in moved)
+
+
+def a_history(seed: int, length: int) -> list[Recorded]:
+    chance = random.Random(seed)
+    history = History()
+    for customer in CUSTOMERS:
+        fields: dict[str, Any] = {"birth_date": "1990-01-01", "external_id": customer[:8], "address": {"locality": "X"}}
+        history.tell(customer, customer_registered("First Last", "+4930123456", **fields))
+    for serial in range(length):
+        customer = chance.choice(CUSTOMERS)
+        history.tell(customer, chance.choice(_facts(chance, customer, serial)))
+    return history.events
+
+
+def interleaved(events: list[Recorded], seed: int) -> list[Recorded]:
+    """Another order in which the partitions may be read: per customer and log it is the same."""
+    chance = random.Random(seed)
+    lanes: dict[tuple[str, str], list[Recorded]] = {}
+    for event in events:
+        lanes.setdefault((event.customer, event.log), []).append(event)
+    order = [lane for lane, of_lane in lanes.items() for _ in of_lane]
+    chance.shuffle(order)
+    following = {lane: iter(of_lane) for lane, of_lane in lanes.items()}
+    return [next(following[lane]) for lane in order]
+
+
+def canonical(documents: Any) -> bytes:
+    return orjson.dumps(documents, option=orjson.OPT_SORT_KEYS)
+
+
+class MemoryStore:
+    """What a document database does for a view: find by the view's filter, write changes."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, dict[str, Any]] = {}
+
+    def find(self, wanted: dict[str, Any] | None) -> list[dict[str, Any]]:
+        if wanted is None:
+            return []
+        alternatives = wanted.get("$or", [wanted])
+        ids = {key for one in alternatives if "_id" in one for key in one["_id"]["$in"]}
+        customers = {key for one in alternatives for key in one.get("members.customer", {}).get("$in", ())}
+        return [
+            deepcopy(document)
+            for document in self.documents.values()
+            if document["_id"] in ids or customers & {member["customer"] for member in document.get("members", ())}
+        ]
+
+    def write(self, working: WorkingSet) -> None:
+        changes = working.changes()
+        for document in changes.inserts:
+            assert document["_id"] not in self.documents
+            self.documents[document["_id"]] = deepcopy(document)
+        for document in changes.replacements:
+            assert document["_id"] in self.documents
+            self.documents[document["_id"]] = deepcopy(document)
+        for key in changes.deletions:
+            del self.documents[key]
+
+
+seeds = st.integers(0, 2**32)
+
+
+@settings(max_examples=60, deadline=None)
+@given(story=seeds, order=seeds, length=st.integers(0, 60), cut=st.integers(1, 30))
+def test_interleaving_and_batch_cuts_make_no_difference(story: int, order: int, length: int, cut: int) -> None:
+    events = a_history(story, length)
+    shuffled = interleaved(events, order)
+    stores = {name: MemoryStore() for name in VIEWS}
+    for start in range(0, len(shuffled), cut):
+        batch = shuffled[start : start + cut]
+        for name, view in VIEWS.items():
+            working = WorkingSet()
+            working.load(stores[name].find(view.wanted(batch)))
+            fold_view(view, batch, working)
+            stores[name].write(working)
+    expected = fold_all(events)
+    for name, store in stores.items():
+        assert canonical(store.documents) == canonical(expected[name]), name
+
+
+@settings(max_examples=60, deadline=None)
+@given(story=seeds, length=st.integers(0, 60), subject=st.sampled_from(CUSTOMERS))
+def test_a_purged_document_is_that_of_a_subject_erased_before_its_first_event(
+    story: int, length: int, subject: str
+) -> None:
+    events = a_history(story, length)
+    live, after = fold_all(events), fold_all(erased(events, subject))
+    for name, view in VIEWS.items():
+        for document in live[name].values():
+            view.purge(document, subject)
+        assert canonical(live[name]) == canonical(after[name]), name
+
+
+@settings(max_examples=20, deadline=None)
+@given(story=seeds, length=st.integers(0, 60))
+def test_a_document_holds_only_what_json_and_the_database_hold_alike(story: int, length: int) -> None:
+    def plain(value: Any) -> bool:
+        match value:
+            case dict():
+                return all(type(key) is str and plain(item) for key, item in value.items())
+            case list():
+                return all(plain(item) for item in value)
+            case _:
+                return value is None or type(value) in (str, int, bool)
+
+    assert plain(fold_all(a_history(story, length)))
