@@ -84,6 +84,38 @@ class _Batch:
     more: bool
 
 
+class _Building:
+    """A batch being built: per partition the builders to send, in order."""
+
+    def __init__(self, producer: AIOKafkaProducer, published: Published, partitions: int) -> None:
+        self.published = published
+        self.builders: list[tuple[int, BatchBuilder]] = []
+        self._producer = producer
+        self._partitions = partitions
+        self._heads = dict(published.heads)
+        self._open: dict[int, BatchBuilder] = {}
+
+    def add(self, record: Stored) -> None:
+        """Append one record, or raise Unpublishable and leave all as it was."""
+        head = _head_of(record)
+        key = head.customer.encode()
+        partition = partition_of(key, self._partitions)
+        headers = build_headers(head, record.id, self._heads.get(partition, 0))
+        builder = self._open.get(partition)
+        if builder is None or builder.append(timestamp=None, key=key, value=record.state, headers=headers) is None:
+            builder = self._producer.create_batch()
+            builder.append(timestamp=None, key=key, value=record.state, headers=headers)
+            if builder.size() > MAX_BATCH_BYTES:
+                raise Unpublishable(
+                    f"The record at position {record.id} has {len(record.state)} bytes, more than a Kafka message may "
+                    f"have ({MAX_BATCH_BYTES}). Raise the limits of broker and relay."
+                )
+            self._open[partition] = builder
+            self.builders.append((partition, builder))
+        self._heads[partition] = record.id
+        self.published = Published(record.id, self._heads)
+
+
 class Relay:
     """One per log and process; one of them, the leader, publishes, the others stand by.
 
@@ -222,28 +254,17 @@ class Relay:
         records = self._source.read(published.position, self._limit)
         if not records:
             return _Batch([], published, published.position, more=False)
-        heads = dict(published.heads)
-        done: list[tuple[int, BatchBuilder]] = []
-        open_builders: dict[int, BatchBuilder] = {}
+        building = _Building(producer, published, self._partitions)
         for record in records:
-            head = _head_of(record)
-            key = head.customer.encode()
-            partition = partition_of(key, self._partitions)
-            headers = build_headers(head, record.id, heads.get(partition, 0))
-            builder = open_builders.get(partition)
-            if builder is None or builder.append(timestamp=None, key=key, value=record.state, headers=headers) is None:
-                builder = open_builders[partition] = producer.create_batch()
-                done.append((partition, builder))
-                appended = builder.append(timestamp=None, key=key, value=record.state, headers=headers)
-                if appended is None or builder.size() > MAX_BATCH_BYTES:
-                    raise Unpublishable(
-                        f"The record at position {record.id} of {self._topic} has {len(record.state)} bytes, more than "
-                        f"a Kafka message may have ({MAX_BATCH_BYTES}). Raise the limits of broker and relay."
-                    )
-            heads[partition] = record.id
-        last = records[-1].id
+            try:
+                building.add(record)
+            except Unpublishable:
+                if building.published is published:
+                    raise
+                # What comes before it is published first; the next read begins with it.
+                return _Batch(building.builders, building.published, self._source.head(), more=True)
         more = len(records) == self._limit
-        return _Batch(done, Published(last, heads), self._source.head() if more else last, more)
+        return _Batch(building.builders, building.published, self._source.head() if more else records[-1].id, more)
 
     async def _publish(self, producer: AIOKafkaProducer, batch: _Batch) -> None:
         await producer.begin_transaction()

@@ -79,6 +79,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def start(self) -> None:
         """Connect and join the group. Raises aiokafka's KafkaError if no broker answers."""
+        await self._broker.connect()
         await self._subscriber.start()
 
     async def stop(self) -> None:
@@ -160,9 +161,12 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
                 delay = min(delay * 2, _MAX_BACKOFF_SECONDS)
         return None
 
-    async def consume(self, message: KafkaMessage) -> None:
-        """Take one batch. Never raises: FastStream would go on with the next batch."""
-        records = list(message.raw_message)
+    async def consume(self, batch: Any) -> None:
+        """Take one batch. Never raises: FastStream would go on with the next batch.
+
+        (FastStream builds a pydantic model of the annotation, which a protocol cannot be.)
+        """
+        records: list[Received] = list(batch)
         generation = self._generation
         delay = 0.1
         self._idle.clear()
@@ -203,8 +207,8 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
                 "follow. Publish the log again from the start, then start this consumer."
             )
         logger.warning("hole_rewinding", topic=hole.topic, partition=hole.partition, tracked=hole.tracked)
-        self._rewound[place] = hole.tracked
         await self.rewind(hole.topic, hole.partition)
+        self._rewound[place] = hole.tracked
 
     async def _commit(self, consumer: AIOKafkaConsumer, plan: Plan) -> None:
         """Tell Kafka where we are, for its tools to show. Nothing reads it back."""
@@ -257,6 +261,7 @@ def kafka_broker(bootstrap: str, client_id: str) -> KafkaBroker:
     return KafkaBroker(
         bootstrap,
         client_id=client_id,
+        consumer_only=True,
         allow_auto_create_topics=False,
         apply_types=False,
         logger=logging.getLogger("custlog.kafka"),
@@ -296,7 +301,7 @@ def subscribe(
         max_poll_interval_ms=600_000,
         rebalance_timeout_ms=30_000,
         parser=_unread,
-        decoder=_undecoded,
+        decoder=_as_read,
     )
     subscription.attach(subscriber)
     subscriber(subscription.consume)
@@ -308,5 +313,5 @@ async def _unread(records: tuple[Received, ...]) -> KafkaMessage:
     return KafkaMessage(records, b"", message_id="batch", correlation_id="batch", consumer=FAKE_CONSUMER)
 
 
-async def _undecoded(message: KafkaMessage) -> None:  # noqa: ARG001 - records stay as they were read
-    return None
+async def _as_read(message: KafkaMessage) -> Any:
+    return message.raw_message
