@@ -42,6 +42,9 @@ class MongoServer(Server):
             with MongoClient[dict[str, Any]](
                 LOOPBACK, self.port, directConnection=True, serverSelectionTimeoutMS=500, connectTimeoutMS=500
             ) as client:
+                # Another program may have been faster to take the port; it must not be told to join our set.
+                if client.admin.command("serverStatus")["pid"] != self.pid:
+                    return False
                 self._join(client)
                 return bool(client.admin.command("hello").get("isWritablePrimary"))
         except PyMongoError:

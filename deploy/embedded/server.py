@@ -147,7 +147,7 @@ class Server(ABC):
     def _failure(self) -> EmbeddedError:
         words = last_line(self.log, ("FATAL", "ERROR", "rror:", "cannot run"))
         text = self._words_since_start()
-        if "Address already in use" in text and any(not ports.is_free(port) for port in self._ports.values()):
+        if "address already in use" in text.lower() and any(not ports.is_free(port) for port in self._ports.values()):
             return PortTaken(f"{self.title} cannot start because port {self.port} is taken by another process.")
         if "error while loading shared libraries" in words:
             library = words.rpartition("libraries:")[2].partition(":")[0].strip()

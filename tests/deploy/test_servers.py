@@ -2,11 +2,12 @@
 
 import asyncio
 import os
-import socket
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
 from typing import Any, TypeVar
 
 import psycopg
@@ -15,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pymongo import MongoClient
 
+from deploy.embedded import ports
 from deploy.embedded.kafka import KafkaServer
 from deploy.embedded.mongo import MongoServer
 from deploy.embedded.postgres import DATABASES, PostgresServer
@@ -82,11 +84,21 @@ def apart(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return pool.submit(lambda: asyncio.run(main())).result()
 
 
+class Taker(ThreadingTCPServer):
+    allow_reuse_address = True
+
+
 @contextmanager
 def taking(port: int) -> Iterator[None]:
-    with closing(socket.socket()) as holder:
-        holder.bind(("127.0.0.1", port))
-        yield
+    """Another program on the port: it hangs up on everybody."""
+    with Taker(("127.0.0.1", port), BaseRequestHandler) as holder:
+        thread = Thread(target=holder.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield
+        finally:
+            holder.shutdown()
+            thread.join()
 
 
 CASES = [
@@ -133,6 +145,30 @@ def test_a_server_moves_with_its_data_when_its_port_was_taken(
         with taking(taken):
             server.start()
             assert server.port != taken
+            assert read(server.url)
+    finally:
+        server.kill()
+
+
+@pytest.mark.parametrize(("kind", "write", "read"), CASES)
+def test_a_server_takes_another_port_when_one_is_taken_between_choice_and_start(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[Server],
+    write: Callable[[str], None],
+    read: Callable[[str], bool],
+) -> None:
+    server = kind(tmp_path / kind.name)
+    server.prepare()
+    choose = ports.choose
+    lost = choose()
+    answers = iter([lost])
+    monkeypatch.setattr(ports, "choose", lambda *kept, avoid: next(answers, None) or choose(*kept, avoid=avoid))
+    try:
+        with taking(lost):
+            server.start()
+            assert server.port != lost
+            write(server.url)
             assert read(server.url)
     finally:
         server.kill()
