@@ -5,11 +5,12 @@
 Both dates stand here in the open because the agenda is listed by date; the note stays sealed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from services.projections.views.sealed import sealed_parts
 from services.projections.views.view import Decision, Document, Filter, View, WorkingSet
-from shared.events.catalogue import LOGS, NEWEST
+from shared.events.catalogue import NEWEST
 from shared.events.envelope import Erased, Recorded, instant
 from shared.events.notifications import MessageFailed, MessageSent, ReminderCancelled, ReminderFired, ReminderPlanned
 
@@ -42,51 +43,55 @@ def listed(
     return found
 
 
-def _document(working: WorkingSet, event: Recorded, reminder: str) -> Document:
+def _fold(working: WorkingSet, event: Recorded) -> None:
+    reminder = event.data.reminder_id  # type: ignore[attr-defined]  # every event of this log has one
     document = working.get(reminder)
     if document is None:
-        document = {
-            "_id": reminder,
-            "customer": event.customer,
-            "kind": None,
-            "due_at": None,
-            "local_date": None,
-            "zone": None,
-            "assignee": None,
-            "state": "planned",
-            "state_at": event.occurred_at,
-            "message": None,
-            "sealed": [],
-        }
+        document = _new(reminder, event)
+    _CHANGES[event.type](document, event.data, event)
     working.put(document)
-    return document
 
 
-def _fold(working: WorkingSet, event: Recorded) -> None:
-    match event.data:
-        case ReminderPlanned() as planned:
-            _plan(_document(working, event, planned.reminder_id), planned, event)
-        case ReminderFired(reminder_id=reminder):
-            _document(working, event, reminder).update(state="fired", state_at=event.occurred_at)
-        case ReminderCancelled(reminder_id=reminder):
-            _document(working, event, reminder).update(state="cancelled", state_at=event.occurred_at)
-        case MessageSent(reminder_id=reminder) as sent:
-            message = {"id": sent.message_id, "channel": sent.channel, "state": "sent", "at": event.occurred_at}
-            _document(working, event, reminder)["message"] = message
-        case MessageFailed(reminder_id=reminder) as failed:
-            _document(working, event, reminder)["message"] = {
-                "id": failed.message_id,
-                "channel": failed.channel,
-                "state": "failed" if failed.final else "retrying",
-                "error": failed.error,
-                "attempt": failed.attempt,
-                "at": event.occurred_at,
-            }
-        case other:
-            raise TypeError(f"the agenda does not know {other.TYPE}")
+def _new(reminder: str, event: Recorded) -> Document:
+    return {
+        "_id": reminder,
+        "customer": event.customer,
+        "kind": None,
+        "due_at": None,
+        "local_date": None,
+        "zone": None,
+        "assignee": None,
+        "state": "planned",
+        "state_at": event.occurred_at,
+        "message": None,
+        "sealed": [],
+    }
 
 
-def _plan(document: Document, planned: ReminderPlanned, event: Recorded) -> None:
+def _fired(document: Document, data: ReminderFired, event: Recorded) -> None:  # noqa: ARG001
+    document.update(state="fired", state_at=event.occurred_at)
+
+
+def _cancelled(document: Document, data: ReminderCancelled, event: Recorded) -> None:  # noqa: ARG001
+    document.update(state="cancelled", state_at=event.occurred_at)
+
+
+def _sent(document: Document, data: MessageSent, event: Recorded) -> None:
+    document["message"] = {"id": data.message_id, "channel": data.channel, "state": "sent", "at": event.occurred_at}
+
+
+def _failed(document: Document, data: MessageFailed, event: Recorded) -> None:
+    document["message"] = {
+        "id": data.message_id,
+        "channel": data.channel,
+        "state": "failed" if data.final else "retrying",
+        "error": data.error,
+        "attempt": data.attempt,
+        "at": event.occurred_at,
+    }
+
+
+def _planned(document: Document, planned: ReminderPlanned, event: Recorded) -> None:
     document["kind"] = planned.kind
     document["zone"] = planned.zone
     document["assignee"] = planned.assignee
@@ -99,7 +104,7 @@ def _plan(document: Document, planned: ReminderPlanned, event: Recorded) -> None
 
 
 def _wanted(events: Sequence[Recorded]) -> Filter | None:
-    keys = {getattr(event.data, "reminder_id", None) for event in events if event.type in _FOLDS}
+    keys = {getattr(event.data, "reminder_id", None) for event in events if event.type in _CHANGES}
     return {"_id": {"$in": list(keys)}} if keys else None
 
 
@@ -112,13 +117,19 @@ def _purge(document: Document, subject: str) -> None:
         document.update(due_at=None, local_date=None, sealed=[])
 
 
-_FOLDS = dict.fromkeys((contract.TYPE for contract in LOGS["notifications"]), _fold)
+_CHANGES: Mapping[str, Callable[[Document, Any, Recorded], None]] = {
+    ReminderPlanned.TYPE: _planned,
+    ReminderFired.TYPE: _fired,
+    ReminderCancelled.TYPE: _cancelled,
+    MessageSent.TYPE: _sent,
+    MessageFailed.TYPE: _failed,
+}
 
 AGENDA = View(
     name="agenda",
     version=1,
-    folds=_FOLDS,
-    ignored=frozenset(NEWEST) - frozenset(_FOLDS),
+    folds=dict.fromkeys(_CHANGES, _fold),
+    ignored=frozenset(NEWEST) - frozenset(_CHANGES),
     wanted=_wanted,
     levels=LEVELS,
     indexes=((("local_date", 1), ("_id", 1)), (("customer", 1),)),

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from services.projections.views.survivorship import Candidate, choose
 from services.projections.views.view import Document
 
+_GROUPS = (("addresses", "address"), ("classification", "classification"), ("extensions", "extension"))
+
 
 def golden(members: Sequence[Document]) -> Document:
     """Field -> {member, event, at, why} and, for contact fields, the contact. A pure function of the members.
@@ -14,34 +16,36 @@ def golden(members: Sequence[Document]) -> Document:
     """
     candidates: dict[str, list[Candidate]] = {}
     for member in members:
-        _collect(member, candidates)
+        for field, candidate in _candidates(member):
+            of_field = candidates.get(field)
+            if of_field is None:
+                candidates[field] = [candidate]
+            else:
+                of_field.append(candidate)
     record: Document = {}
-    for name, of_field in candidates.items():
+    for field, of_field in candidates.items():
         chosen, why = choose(of_field)
-        record[name] = {"member": chosen.member, "event": chosen.event, "at": chosen.at, "why": why}
+        entry = record[field] = {"member": chosen.member, "event": chosen.event, "at": chosen.at, "why": why}
         if chosen.detail:
-            record[name]["contact"] = chosen.detail
+            entry["contact"] = chosen.detail
     return record
 
 
-def _collect(member: Document, candidates: dict[str, list[Candidate]]) -> None:
+def _candidates(member: Document) -> list[tuple[str, Candidate]]:
     customer, active = member["customer"], not member["archived"]
-
-    def add(field: str, reference: Document, *, verified: bool = False, detail: str = "") -> None:
-        candidate = Candidate(active, verified, reference["at"], customer, reference["event"], detail)
-        candidates.setdefault(field, []).append(candidate)
-
-    for name in ("name", "birth_date", "number"):
-        if member[name] is not None:
-            add(name, member[name])
+    found = [
+        (name, Candidate(active, False, known["at"], customer, known["event"]))  # noqa: FBT003
+        for name in ("name", "birth_date", "number")
+        if (known := member[name]) is not None
+    ]
     if member["kind"] is not None:
-        add("kind", {"at": member["registered_at"], "event": member["event"]})
+        found.append(("kind", Candidate(active, False, member["registered_at"], customer, member["event"])))  # noqa: FBT003
     for contact, known in member["contacts"].items():
-        if known["state"] in ("added", "verified"):
-            add(known["kind"], known, verified=known["state"] == "verified", detail=contact)
-    for usage, reference in member["addresses"].items():
-        add(f"address:{usage}", reference)
-    for scheme, reference in member["classification"].items():
-        add(f"classification:{scheme}", reference)
-    for field, reference in member["extensions"].items():
-        add(f"extension:{field}", reference)
+        state = known["state"]
+        if state in ("added", "verified"):
+            verified = state == "verified"
+            found.append((known["kind"], Candidate(active, verified, known["at"], customer, known["event"], contact)))
+    for group, field in _GROUPS:
+        for name, known in member[group].items():
+            found.append((f"{field}:{name}", Candidate(active, False, known["at"], customer, known["event"])))  # noqa: FBT003
+    return found

@@ -38,9 +38,9 @@ def new_member(customer: str) -> Document:
         "team": None,
         "consents": {},
         "extensions": {},
-        "orders": {"placed": 0, "paid": 0, "delivered": 0, "returned": 0, "totals": {}, "last_at": None},
-        "tickets": {"opened": 0, "resolved": 0, "open": [], "last_at": None},
-        "interactions": {"count": 0, "kinds": {}, "last_at": None},
+        "orders": None,
+        "tickets": None,
+        "interactions": None,
         "sealed": [],
     }
 
@@ -194,56 +194,50 @@ def _restored(member: Document, data: log.CustomerRestored, event: Recorded) -> 
 
 def _interaction_recorded(member: Document, data: log.InteractionRecorded, event: Recorded) -> None:
     summary = member["interactions"]
+    if summary is None:
+        summary = member["interactions"] = {"count": 0, "kinds": {}, "last_at": event.occurred_at}
     summary["count"] += 1
     summary["kinds"][data.kind] = summary["kinds"].get(data.kind, 0) + 1
-    _seen(summary, event)
+    summary["last_at"] = max(summary["last_at"], event.occurred_at)
 
 
 def _order_placed(member: Document, data: log.OrderPlaced, event: Recorded) -> None:
-    summary = member["orders"]
-    summary["placed"] += 1
+    summary = _count_order(member, "placed", event)
     total = Decimal(summary["totals"].get(data.currency, "0")) + Decimal(data.total)
     summary["totals"][data.currency] = str(total)
-    _seen(summary, event)
 
 
 def _order_paid(member: Document, data: log.OrderPaid, event: Recorded) -> None:  # noqa: ARG001
-    member["orders"]["paid"] += 1
-    _seen(member["orders"], event)
+    _count_order(member, "paid", event)
 
 
 def _order_delivered(member: Document, data: log.OrderDelivered, event: Recorded) -> None:  # noqa: ARG001
-    member["orders"]["delivered"] += 1
-    _seen(member["orders"], event)
+    _count_order(member, "delivered", event)
 
 
 def _order_returned(member: Document, data: log.OrderReturned, event: Recorded) -> None:  # noqa: ARG001
-    member["orders"]["returned"] += 1
-    _seen(member["orders"], event)
+    _count_order(member, "returned", event)
 
 
 def _ticket_opened(member: Document, data: log.TicketOpened, event: Recorded) -> None:
-    summary = member["tickets"]
+    summary = _tickets(member, event)
     summary["opened"] += 1
     summary["open"] = sorted({*summary["open"], data.ticket_id})
-    _seen(summary, event)
 
 
 def _ticket_answered(member: Document, data: log.TicketAnswered, event: Recorded) -> None:  # noqa: ARG001
-    _seen(member["tickets"], event)
+    _tickets(member, event)
 
 
 def _ticket_resolved(member: Document, data: log.TicketResolved, event: Recorded) -> None:
-    summary = member["tickets"]
+    summary = _tickets(member, event)
     summary["resolved"] += 1
     summary["open"] = [ticket for ticket in summary["open"] if ticket != data.ticket_id]
-    _seen(summary, event)
 
 
 def _ticket_reopened(member: Document, data: log.TicketReopened, event: Recorded) -> None:
-    summary = member["tickets"]
+    summary = _tickets(member, event)
     summary["open"] = sorted({*summary["open"], data.ticket_id})
-    _seen(summary, event)
 
 
 def _number_assigned(member: Document, data: identity.NumberAssigned, event: Recorded) -> None:
@@ -271,8 +265,22 @@ def _contact_state(member: Document, contact: str, state: str, event: Recorded) 
         known["since"] = event.occurred_at
 
 
-def _seen(summary: Document, event: Recorded) -> None:
-    summary["last_at"] = max(summary["last_at"] or "", event.occurred_at)
+def _count_order(member: Document, step: str, event: Recorded) -> Document:
+    summary: Document | None = member["orders"]
+    if summary is None:
+        counts = {"placed": 0, "paid": 0, "delivered": 0, "returned": 0}
+        summary = member["orders"] = {**counts, "totals": {}, "last_at": event.occurred_at}
+    summary[step] += 1
+    summary["last_at"] = max(summary["last_at"], event.occurred_at)
+    return summary
+
+
+def _tickets(member: Document, event: Recorded) -> Document:
+    summary: Document | None = member["tickets"]
+    if summary is None:
+        summary = member["tickets"] = {"opened": 0, "resolved": 0, "open": [], "last_at": event.occurred_at}
+    summary["last_at"] = max(summary["last_at"], event.occurred_at)
+    return summary
 
 
 def _keep(member: Document, event: Recorded) -> None:

@@ -6,11 +6,11 @@ customer's first own event: its member then stands there with nothing but its id
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from services.projections.views.view import Document, Filter, Fold, WorkingSet
 from shared.events.envelope import Recorded
-from shared.events.identity import Linked, Separated
+from shared.events.identity import Linked, Move, Separated
 
 NewMember: TypeAlias = Callable[[str], Document]
 """customer -> its empty member. `customer` and `since` (position of the move that holds, 0 for none) are in it."""
@@ -35,12 +35,18 @@ def member_folds(new_member: NewMember, folds: Mapping[str, MemberFold]) -> dict
         return fold
 
     def move(working: WorkingSet, event: Recorded) -> None:
-        if not isinstance(event.data, Linked | Separated) or event.position is None:
-            raise ValueError(f"event {event.id} has no moves or no position")
-        for change in event.data.moves:
+        if event.position is None:
+            raise ValueError(f"event {event.id} has no position")
+        for change in moves_of(event):
             _move(working, new_member, change.customer, change.identity, event.position)
 
     return {**{event_type: on_member(change) for event_type, change in folds.items()}, **dict.fromkeys(MOVES, move)}
+
+
+def moves_of(event: Recorded) -> tuple[Move, ...]:
+    """The memberships that an event changes."""
+    # By type, not by class: isinstance of a pydantic class costs more than everything else here.
+    return cast("Linked | Separated", event.data).moves if event.type in MOVES else ()
 
 
 def members_wanted(handled: Iterable[str]) -> Callable[[Sequence[Recorded]], Filter | None]:
@@ -51,10 +57,9 @@ def members_wanted(handled: Iterable[str]) -> Callable[[Sequence[Recorded]], Fil
         customers = {event.customer for event in events if event.type in types and event.type not in MOVES}
         identities = set()
         for event in events:
-            if isinstance(event.data, Linked | Separated):
-                for change in event.data.moves:
-                    customers.add(change.customer)
-                    identities.add(change.identity)
+            for change in moves_of(event):
+                customers.add(change.customer)
+                identities.add(change.identity)
         if not customers:
             return None
         # The document of a customer's own id may exist before the customer is known: others moved there first.

@@ -5,7 +5,8 @@
 The first holder of a number keeps it: of two facts the one with the lower (log, position) holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from services.projections.views.view import Document, Filter, View, WorkingSet
 from shared.events.catalogue import NEWEST
@@ -24,20 +25,28 @@ def of_customer(customers: list[str]) -> Filter:
     return {"customer": {"$in": customers}}
 
 
-def _named(event: Recorded) -> tuple[str, str] | None:
-    match event.data:
-        case NumberAssigned(number=number):
-            return number, "number"
-        case AliasAdded(alias=alias, kind=kind):
-            return alias, kind
-        case CustomerRegistered(source=source, external_id=str(external_id)):
-            return source_key(source, external_id), "source"
-        case _:
-            return None
+def _of_number(data: NumberAssigned) -> tuple[str, str] | None:
+    return data.number, "number"
+
+
+def _of_alias(data: AliasAdded) -> tuple[str, str] | None:
+    return data.alias, data.kind
+
+
+def _of_registration(data: CustomerRegistered) -> tuple[str, str] | None:
+    return None if data.external_id is None else (source_key(data.source, data.external_id), "source")
+
+
+_NAMED: Mapping[str, Callable[[Any], tuple[str, str] | None]] = {
+    NumberAssigned.TYPE: _of_number,
+    AliasAdded.TYPE: _of_alias,
+    CustomerRegistered.TYPE: _of_registration,
+}
+"""Type -> the number that an event names, and its kind."""
 
 
 def _fold(working: WorkingSet, event: Recorded) -> None:
-    named = _named(event)
+    named = _NAMED[event.type](event.data)
     if named is None:
         return
     if event.position is None:
@@ -51,7 +60,9 @@ def _fold(working: WorkingSet, event: Recorded) -> None:
 
 
 def _wanted(events: Sequence[Recorded]) -> Filter | None:
-    keys = [named[0] for event in events if event.type in _FOLDS and (named := _named(event)) is not None]
+    keys = [
+        named[0] for event in events if event.type in _NAMED and (named := _NAMED[event.type](event.data)) is not None
+    ]
     return {"_id": {"$in": keys}} if keys else None
 
 
@@ -63,13 +74,11 @@ def _purge(document: Document, subject: str) -> None:
     """Nothing sealed stands here."""
 
 
-_FOLDS = dict.fromkeys((NumberAssigned.TYPE, AliasAdded.TYPE, CustomerRegistered.TYPE), _fold)
-
 NUMBERS = View(
     name="numbers",
     version=1,
-    folds=_FOLDS,
-    ignored=frozenset(NEWEST) - frozenset(_FOLDS),
+    folds=dict.fromkeys(_NAMED, _fold),
+    ignored=frozenset(NEWEST) - frozenset(_NAMED),
     wanted=_wanted,
     levels={f"{CustomerRegistered.TYPE}.{name}": "absent" for name in sorted(CustomerRegistered.SEALED)},
     indexes=((("customer", 1),),),

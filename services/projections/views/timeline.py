@@ -6,7 +6,9 @@
 """
 
 from datetime import datetime
+from typing import cast
 
+from services.projections.views.membership import MOVES
 from services.projections.views.view import Document, Filter, View, WorkingSet
 from shared.events.catalogue import NEWEST
 from shared.events.envelope import Contract, Recorded, instant
@@ -49,18 +51,21 @@ def _fold(working: WorkingSet, event: Recorded) -> None:
 
 
 def _concerned(event: Recorded) -> list[str]:
-    data = event.data
-    if isinstance(data, Linked | Separated):
-        return sorted({event.customer, data.a, data.b, *(move.customer for move in data.moves)})
-    return [event.customer]
+    if event.type not in MOVES:
+        return [event.customer]
+    data = cast("Linked | Separated", event.data)
+    return sorted({event.customer, data.a, data.b, *(move.customer for move in data.moves)})
 
 
 def _summary(event_type: str, data: Contract) -> Document:
     summary: Document = {}
     for name in _OPEN_FIELDS[event_type]:
         value = getattr(data, name)
-        if isinstance(value, str | int):
+        kind = type(value)
+        if kind is str or kind is int or kind is bool:
             summary[name] = value
+        elif value is None:
+            continue
         elif isinstance(value, datetime):
             summary[name] = instant(value)
         elif isinstance(value, tuple):
