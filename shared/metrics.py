@@ -49,6 +49,11 @@ CONSUMER_LAG = _gauge("consumer_lag", "Records of the topic not yet applied.", "
 REWINDS = _counter("consumer_rewinds", "Partitions read again from the start because of a hole.", "consumer", "topic")
 CONSUMER_RETRIES = _counter("consumer_retries", "Batches tried again after a server failed.", "consumer", "topic")
 
+NUMBERS_ASSIGNED = _counter("identity_numbers_assigned", "Customers that got their number.")
+LINKS_MADE = _counter("identity_links", "Links made by rules.")
+LINKS_BANNED = _counter("identity_links_banned", "Links left out because a ban keeps members apart.")
+KEYS_TOO_COMMON = _counter("identity_keys_too_common", "Uses of evidence that too many customers share.")
+
 FOLD_SECONDS = _histogram("view_fold_seconds", "One batch into one view, without the database.", "view")
 
 REMINDERS_PLANNED = _counter("reminders_planned", "Reminders planned.", "rule")

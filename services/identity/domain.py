@@ -50,6 +50,12 @@ class Identities:
             found._put(customer, identity)
         return found
 
+    def copy(self) -> Identities:
+        """The state as it is now, untouched by what follows."""
+        return Identities(
+            dict(self.identity_of), {i: set(m) for i, m in self.members.items()}, set(self.links), set(self.bans)
+        )
+
     def admit(self, customer: str) -> None:
         """A new customer is an identity of its own."""
         if customer not in self.identity_of:

@@ -81,8 +81,6 @@ WHERE l.a = given.a::uuid AND l.b = given.b::uuid"""
 _DROP_BANS = """
 DELETE FROM bans l USING unnest(%b::text[], %b::text[]) AS given (a, b)
 WHERE l.a = given.a::uuid AND l.b = given.b::uuid"""
-_COMMAND = "SELECT digest, result, position FROM commands WHERE id = %s::uuid"
-_OWNERS = "SELECT key, owner FROM reservations WHERE key = ANY(%s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +90,6 @@ class Profile:
     customer: str
     version: int
     sealed: SealedPart | None
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """A command that was answered before."""
-
-    digest: bytes
-    result: bytes
-    position: int
 
 
 def create_tables(cursor: Cursor[Any]) -> None:
@@ -168,6 +157,16 @@ def put_profiles(cursor: Cursor[Any], changed: Sequence[Profile]) -> None:
     cursor.execute(_PUT_PROFILES, columns)
 
 
+def save(cursor: Cursor[Any], before: Identities, after: Identities, positions: Mapping[Pair, int]) -> None:
+    """Writes what a decision changed; `positions` has those of the links it made."""
+    moved = {c: identity for c, identity in after.identity_of.items() if before.identity_of.get(c) != identity}
+    put_members(cursor, moved)
+    put_links(cursor, positions)
+    _change_pairs(cursor, _DROP_LINKS, before.links - after.links)
+    _change_pairs(cursor, _PUT_BANS, after.bans - before.bans)
+    _change_pairs(cursor, _DROP_BANS, before.bans - after.bans)
+
+
 def put_version(cursor: Cursor[Any], customer: str, version: int) -> None:
     """The version of a customer's identity stream after a command."""
     cursor.execute(_PUT_VERSION, (version, customer))
@@ -197,33 +196,10 @@ def put_links(cursor: Cursor[Any], links: Mapping[Pair, int]) -> None:
         cursor.execute(_PUT_LINKS, (list(a), list(b), list(links.values())))
 
 
-def drop_links(cursor: Cursor[Any], gone: Iterable[Pair]) -> None:
-    _change_pairs(cursor, _DROP_LINKS, gone)
-
-
-def put_bans(cursor: Cursor[Any], bans: Iterable[Pair]) -> None:
-    _change_pairs(cursor, _PUT_BANS, bans)
-
-
-def drop_bans(cursor: Cursor[Any], gone: Iterable[Pair]) -> None:
-    _change_pairs(cursor, _DROP_BANS, gone)
-
-
 def _change_pairs(cursor: Cursor[Any], statement: Any, pairs: Iterable[Pair]) -> None:
     rows = sorted(pairs)
     if rows:
         cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
-
-
-def remembered(cursor: Cursor[Any], command: str) -> Remembered | None:
-    """The stored answer to a command id."""
-    row = cursor.execute(_COMMAND, (command,)).fetchone()
-    return None if row is None else Remembered(bytes(row["digest"]), bytes(row["result"]), row["position"])
-
-
-def owners(cursor: Cursor[Any], keys: Sequence[str]) -> dict[str, str]:
-    """Reserved key -> stream that holds it."""
-    return {row["key"]: row["owner"] for row in cursor.execute(_OWNERS, (list(keys),)).fetchall()}
 
 
 def links_of(cursor: Cursor[Any], customers: Collection[str]) -> list[tuple[str, str, int]]:

@@ -1,0 +1,163 @@
+"""The HTTP address of the identity service: requests in, commands out, answers as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Header, Path
+from pydantic import BaseModel, ConfigDict
+
+from services.identity.application import AddAlias, IdentityApplication, Link, Separate
+from shared import log
+from shared.access.tokens import Caller
+from shared.eventlog.commit import digest
+from shared.events.envelope import Actor, Cause, Code, Id, Value
+from shared.http import require
+from shared.ids import derive, uuid7
+
+CustomerId = Annotated[str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Membership(_Answer):
+    """Where customer `a` belongs after the command; `changed` is false if it was so before."""
+
+    identity: Id
+    members: list[Id]
+    changed: bool
+
+
+class AliasAnswer(_Answer):
+    customer: Id
+    alias: str
+    changed: bool
+
+
+class Member(_Answer):
+    customer: Id
+    number: str | None
+    aliases: list[str]
+
+
+class LinkView(_Answer):
+    """A live link and the position of the event that made it."""
+
+    a: Id
+    b: Id
+    position: int
+
+
+class IdentityView(_Answer):
+    """The customers believed to be one; the id is that of the oldest."""
+
+    identity: Id
+    members: list[Member]
+    links: list[LinkView]
+
+
+class NumberView(_Answer):
+    """What is known of a number as somebody typed it; `reason` says why it leads to nobody."""
+
+    number: str
+    well_formed: bool
+    check_ok: bool
+    known: bool
+    customer: Id | None
+    reason: str | None
+
+
+class Redrive(Value):
+    """Which customer's parked records to apply again; all of them without a key."""
+
+    key: str | None = None
+
+
+class Parked(_Answer):
+    parked: int
+    keys: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What an operator may set going; main.py says what stands behind it."""
+
+    redrive: Callable[[str | None], Awaitable[Mapping[str, int]]]
+    parked: Callable[[], Awaitable[tuple[int, list[str]]]]
+
+
+def cause(
+    who: Annotated[Caller, Depends(require("identity.link"))],
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+    custlog_channel: Annotated[Code, Header()] = "api",
+    custlog_purpose: Annotated[Code, Header()] = "service",
+) -> Cause:
+    """Dependency: who decides, why, and under which id the decision is remembered."""
+    command = uuid7() if idempotency_key is None else derive("command", who.id, idempotency_key)
+    return Cause(
+        actor=Actor(id=who.id, kind=who.kind),
+        channel=custlog_channel,
+        purpose=custlog_purpose,
+        command=command,
+        correlation=log.correlation() or command,
+        causation=command,
+    )
+
+
+Decided = Annotated[Cause, Depends(cause)]
+
+
+def identities(application: IdentityApplication) -> APIRouter:
+    """Linking, separating and looking up."""
+    router = APIRouter(tags=["identities"])
+
+    @router.post("/links", summary="Two customers are one")
+    async def link(command: Link, decided: Decided) -> Membership:
+        return Membership(**await application.link(command, decided, _digest("link", command)))
+
+    @router.post("/separations", summary="One customer is not who the other is")
+    async def separate(command: Separate, decided: Decided) -> Membership:
+        return Membership(**await application.separate(command, decided, _digest("separate", command)))
+
+    @router.post("/customers/{customer}/aliases", summary="Another number that leads to a customer")
+    async def add_alias(customer: CustomerId, command: AddAlias, decided: Decided) -> AliasAnswer:
+        found = await application.add_alias(customer, command, decided, _digest(f"alias {customer}", command))
+        return AliasAnswer(**found)
+
+    reader = Depends(require("customer.read"))
+
+    @router.get("/identities/{customer}", dependencies=[reader], summary="Who else a customer is")
+    async def identity(customer: CustomerId) -> IdentityView:
+        return IdentityView(**await application.identity(customer))
+
+    @router.get("/numbers/{number}", dependencies=[reader], summary="Whom a number leads to, or what is wrong with it")
+    async def number(number: Annotated[str, Path(min_length=1, max_length=100)]) -> NumberView:
+        return NumberView(**await application.number(number))
+
+    return router
+
+
+def operations(work: Operations) -> APIRouter:
+    """What operators do."""
+    router = APIRouter(tags=["operation"], dependencies=[Depends(require("operate"))])
+
+    @router.get("/ops/parked", summary="Records that were put aside")
+    async def parked() -> Parked:
+        count, keys = await work.parked()
+        return Parked(parked=count, keys=keys)
+
+    @router.post("/ops/redrive", summary="Apply parked records again")
+    async def redrive(which: Redrive | None = None) -> dict[str, int]:
+        return dict(await work.redrive(which.key if which else None))
+
+    return router
+
+
+def _digest(command: str, body: BaseModel) -> bytes:
+    content: Any = [command, body.model_dump(mode="json")]
+    return digest(orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
