@@ -71,6 +71,17 @@ def test_a_python_without_ensurepip_is_told_which_package_to_install(
     assert f"python{sys.version_info.major}.{sys.version_info.minor}-venv" in sentence(stopped)
 
 
+def test_the_reason_of_a_failed_step_is_found_in_what_pip_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(install, "LOG", tmp_path / "install.log")
+    words = "WARNING: Retrying: NewConnectionError\nERROR: No matching distribution found for x"
+
+    with pytest.raises(SystemExit) as stopped:
+        install.run("It failed", sys.executable, "-c", f"import sys; print({words!r}); sys.exit(1)")
+
+    assert "check the network" in sentence(stopped)
+    assert "No matching" in install.LOG.read_text()
+
+
 def test_the_installer_needs_nothing_installed() -> None:
     tree = ast.parse(Path(install.__file__).read_text())
     imported = {
