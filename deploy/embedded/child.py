@@ -51,6 +51,7 @@ class Child:
                 process_group=0,
             )
         self.output = output
+        self._asked = False
 
     @property
     def pid(self) -> int:
@@ -64,10 +65,15 @@ class Child:
     def exit_code(self) -> int | None:
         return self._process.poll()
 
+    def ask(self, polite: signal.Signals) -> None:
+        """Ask it to stop, once, without waiting."""
+        if self.alive() and not self._asked:
+            self._asked = True
+            self._process.send_signal(polite)
+
     def stop(self, polite: signal.Signals, *, seconds: float) -> bool:
         """Ask with `polite`, wait, then kill the whole group. True if it went by itself."""
-        if self.alive():
-            self._process.send_signal(polite)
+        self.ask(polite)
         try:
             self._process.wait(timeout=seconds)
             went = True

@@ -132,6 +132,11 @@ class Server(ABC):
                 )
             time.sleep(_POLL)
 
+    def ask_to_stop(self) -> None:
+        """Begin to stop without waiting; `stop` must follow."""
+        if self._child is not None:
+            self._child.ask(self.stop_signal)
+
     def stop(self) -> None:
         """Stop in the server's own clean way, by force if that takes too long. No process is left."""
         if self._child is not None:

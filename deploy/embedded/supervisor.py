@@ -122,8 +122,11 @@ class Supervisor:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         self._write("stopping", step="Stopping")
-        for watched in reversed(self._watched):
-            watched.process.stop()
+        for group in (self.services, [watched.process for watched in self._servers]):
+            for process in group:
+                process.ask_to_stop()
+            for process in group:
+                process.stop()
         self._write("failed" if error else "stopped", error=error)
         _log.info("system stopped")
 
