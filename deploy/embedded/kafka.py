@@ -41,7 +41,6 @@ _PROPERTIES = {
     "num.recovery.threads.per.data.dir": "2",
     "message.max.bytes": "4194304",
     "replica.fetch.max.bytes": "4194304",
-    "controlled.shutdown.enable": "false",  # there is nobody to hand partitions to
 }
 
 
