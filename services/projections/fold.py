@@ -1,6 +1,9 @@
 """The one way in which events become documents: live, in a rebuild and in the check alike."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
 
 from services.projections.views import VIEWS
 from services.projections.views.view import Document, View, WorkingSet
@@ -13,6 +16,7 @@ class FoldFailed(Exception):
     def __init__(self, view: str, index: int, event: Recorded, error: Exception) -> None:
         super().__init__(f"view {view} cannot fold {event.type} {event.id}: {type(error).__name__}")
         self.view = view
+        self.position = event.position
         self.index = index
         """Which of the events of the batch it is."""
 
@@ -48,3 +52,35 @@ def fold_all(
     working_sets = {view.name: WorkingSet() for view in views}
     fold_batch(views, list(events), working_sets)
     return {name: working.documents for name, working in working_sets.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A document of a view that is not as the fold says. Ids carry no personal data; contents are not told."""
+
+    view: str
+    id: str
+    how: str
+    """missing: only the fold has it; extra: only the store has it; different: both have it, with other contents."""
+
+
+def compare(events: Iterable[Recorded], read_view: Callable[[str], Iterable[Document]]) -> list[Difference]:
+    """Every difference between the views as stored and the fold of all events, by canonical JSON, byte for byte.
+
+    read_view  view -> all documents of its active build
+    """
+    differences: list[Difference] = []
+    for view, expected in fold_all(events).items():
+        for document in read_view(view):
+            folded = expected.pop(document["_id"], None)
+            if folded is None:
+                differences.append(Difference(view, document["_id"], "extra"))
+            elif canonical(folded) != canonical(document):
+                differences.append(Difference(view, document["_id"], "different"))
+        differences += [Difference(view, key, "missing") for key in expected]
+    return sorted(differences, key=lambda difference: (difference.view, difference.id))
+
+
+def canonical(document: Document) -> bytes:
+    """The one text of a document: keys sorted, no white space."""
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)

@@ -1,0 +1,8 @@
+"""The query API of the views, and what operators do with them."""
+
+from services.projections.api.agenda import agenda
+from services.projections.api.customers import customers
+from services.projections.api.directory import directory
+from services.projections.api.operations import operations
+
+__all__ = ["agenda", "customers", "directory", "operations"]

@@ -1,0 +1,117 @@
+"""One customer's identity: everything known, the golden record, the timeline, and what a number means."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from services.projections.api import present
+from services.projections.api.opening import Opened, open_parts
+from services.projections.api.paging import Limit, Page, cursor, parse_cursor
+from services.projections.api.shown import Sight
+from services.projections.store import QUERY_MS, Store
+from services.projections.views import numbers, timeline
+from services.projections.views.view import Document
+from shared.access.levels import Level
+from shared.access.tokens import Caller
+from shared.errors import NotFound
+from shared.events.envelope import Code
+from shared.http import require
+from shared.ids import is_uuid
+from shared.privacy.keyring import Keyring
+
+Ref = Annotated[Code, Path(description="customer id, identity id, customer number or alias")]
+External = Annotated[str, Path(min_length=1, max_length=200)]
+Reader = Annotated[Caller, Depends(require("customer.read"))]
+
+
+class Identities:
+    """Finds the identity that a reference means."""
+
+    def __init__(self, store: Store, keyring: Keyring) -> None:
+        self._store = store
+        self._keyring = keyring
+
+    async def by_reference(self, ref: str) -> Document:
+        """The identity's document. NotFound if nobody has that id or number."""
+        if is_uuid(ref):
+            # Membership first: an identity keeps its id although its oldest customer may have been moved away.
+            return await self._of_customer(ref, {"_id": ref})
+        return await self._of_customer((await self.number(ref))["customer"])
+
+    async def by_source(self, source: str, external_id: str) -> Document:
+        """The identity of the customer that a source knows by this id."""
+        return await self._of_customer((await self.number(numbers.source_key(source, external_id)))["customer"])
+
+    async def number(self, key: str) -> Document:
+        """Whom a number, alias or source key means."""
+        found = await (await self._store.collection("numbers")).find_one({"_id": key}, max_time_ms=QUERY_MS)
+        if found is None:
+            raise NotFound("Nobody has this number.")
+        document: Document = found
+        return document
+
+    async def opened(self, document: Document, sight: Sight) -> Opened:
+        """The document's sealed fields, if the caller may see any of them."""
+        if not (sight.opens(Level.SENSITIVE) or sight.opens(Level.CORE)):
+            return {}
+        return await open_parts(self._keyring, [part for member in document["members"] for part in member["sealed"]])
+
+    async def timeline(self, customers: list[str], event_type: str | None, after: str | None, limit: int) -> Page:
+        """What happened to these customers, in the order in which it happened."""
+        found = timeline.of_customers(customers, event_type=event_type, after=parse_cursor(after))
+        collection = await self._store.collection("timeline")
+        rows = collection.find(found, max_time_ms=QUERY_MS).sort([("at", 1), ("_id", 1)]).limit(limit)
+        items = [{"id": row.pop("_id"), **row} for row in await rows.to_list(None)]
+        return Page(items=items, after=cursor(items, limit, "at", "id"))
+
+    async def _of_customer(self, customer: str, *alternatives: Document) -> Document:
+        collection = await self._store.collection("customer")
+        for found in ({"members.customer": customer}, *alternatives):
+            document: Document | None = await collection.find_one(found, max_time_ms=QUERY_MS)
+            if document is not None:
+                return document
+        raise NotFound("There is no such customer.")
+
+
+def customers(store: Store, keyring: Keyring) -> APIRouter:
+    """Addresses under /customers, and /numbers."""
+    router = APIRouter(tags=["customers"])
+    found = Identities(store, keyring)
+
+    @router.get("/customers/by-source/{source}/{external_id:path}", summary="By the id another system gave")
+    async def by_source(source: Code, external_id: External, who: Reader) -> dict[str, Any]:
+        sight, document = Sight(who.roles), await found.by_source(source, external_id)
+        return present.identity(document, await found.opened(document, sight), sight)
+
+    @router.get("/customers/{ref}", summary="Everything known about an identity")
+    async def whole(ref: Ref, who: Reader, response: Response) -> dict[str, Any]:
+        sight, document = Sight(who.roles), await found.by_reference(ref)
+        for member in document["members"]:
+            if member["customer"] == ref:
+                response.headers["ETag"] = f'"{member["version"]}"'
+        return present.identity(document, await found.opened(document, sight), sight)
+
+    @router.get("/customers/{ref}/golden", summary="The value that holds for every field, and why")
+    async def golden(ref: Ref, who: Reader) -> dict[str, Any]:
+        sight, document = Sight(who.roles), await found.by_reference(ref)
+        record = present.golden(document, await found.opened(document, sight), sight)
+        return {"identity": document["_id"], **record}
+
+    @router.get("/customers/{ref}/timeline", summary="What happened, the earliest first")
+    async def events(
+        ref: Ref,
+        _: Reader,
+        event_type: Annotated[Code | None, Query(alias="type")] = None,
+        after: Annotated[str | None, Query(max_length=200)] = None,
+        limit: Limit = 50,
+    ) -> Page:
+        document = await found.by_reference(ref)
+        return await found.timeline([member["customer"] for member in document["members"]], event_type, after, limit)
+
+    @router.get("/numbers/{number}", summary="Whom a number means")
+    async def number(number: Code, _: Reader) -> dict[str, Any]:
+        named = await found.number(number)
+        document = await found.by_reference(named["customer"])
+        return {"number": number, "kind": named["kind"], "customer": named["customer"], "identity": document["_id"]}
+
+    return router

@@ -1,0 +1,62 @@
+"""Searching identities."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+
+from services.projections.api.paging import Limit, Page, cursor
+from services.projections.api.shown import Sight
+from services.projections.store import QUERY_MS, Store
+from services.projections.views.directory import PHONE_DIGITS, search
+from services.projections.views.view import Document
+from shared.access.levels import Level
+from shared.access.tokens import Caller
+from shared.errors import Forbidden
+from shared.events.envelope import Code, Id
+from shared.http import require
+
+Name = Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"\w", description="beginnings of words")]
+Phone = Annotated[
+    str | None, Query(max_length=30, pattern=r"[0-9]", description=f"last digits; {PHONE_DIGITS} of them are compared")
+]
+Classified = Annotated[str | None, Query(alias="class", max_length=130, description="<scheme>:<code>, or a tag")]
+_OPEN = ("numbers", "classes", "kinds", "sources", "archived")
+
+
+def directory(store: Store) -> APIRouter:
+    """The address /directory."""
+    router = APIRouter(tags=["directory"])
+
+    @router.get("/directory", summary="Identities by number, name, end of a phone number, or class")
+    async def find(
+        *,
+        who: Annotated[Caller, Depends(require("customer.read"))],
+        number: Code | None = None,
+        name: Name = None,
+        phone: Phone = None,
+        classified: Classified = None,
+        after: Id | None = None,
+        limit: Limit = 50,
+    ) -> Page:
+        sight = Sight(who.roles)
+        if (name is not None or phone is not None) and not sight.whole(Level.SENSITIVE):
+            raise Forbidden("None of your roles may search by name or phone.")
+        found = search(number=number, name=name, phone=phone, classified=classified)
+        if after is not None:
+            found["_id"] = {"$gt": after}
+        collection = await store.collection("directory")
+        rows = collection.find(found, max_time_ms=QUERY_MS).sort("_id", 1).limit(limit)
+        items = [_shown(row, sight) for row in await rows.to_list(None)]
+        return Page(items=items, after=cursor(items, limit, "identity"))
+
+    return router
+
+
+def _shown(row: Document, sight: Sight) -> dict[str, Any]:
+    name = sight.show(Level.SENSITIVE, "name", row["name"]) if row["name"] is not None else None
+    return {
+        "identity": row["_id"],
+        "name": name,
+        "customers": [member["customer"] for member in row["members"]],
+        **{field: row[field] for field in _OPEN},
+    }

@@ -1,0 +1,138 @@
+"""Batches of records into the views: one MongoDB transaction with their positions and what had to be parked."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from services.projections.batch import Decoded, decode
+from services.projections.fold import FoldFailed, fold_view
+from services.projections.store import Collections, Incomplete, Store
+from services.projections.views.view import WorkingSet
+from shared import metrics
+from shared.events.envelope import Recorded
+from shared.inbox import ParkedRecord
+from shared.log import get_logger
+from shared.privacy.keyring import Keyring
+from shared.streaming import NO_HEADERS, Parked, Plan, Source, plan
+
+NAME = "projections"
+PARKED_CAP = 1000
+
+_log = get_logger(__name__)
+
+
+class TooManyParked(Exception):
+    """More records would be parked than allowed. Fate: stop; correct the cause, re-drive, start again."""
+
+
+class Application:
+    """Applies batches, and again what was parked."""
+
+    def __init__(
+        self, store: Store, keyring: Keyring, topics: Mapping[str, str], *, parked_cap: int = PARKED_CAP
+    ) -> None:
+        """`topics` names the log that each topic carries."""
+        self.store = store
+        self._keyring = keyring
+        self._topics = topics
+        self._parked_cap = parked_cap
+
+    async def take(self, sources: Sequence[Source]) -> Plan:
+        """Applies a batch or nothing of it.
+
+        Raises Incomplete (begin anew), TooManyParked (stop), Unavailable, Fenced or a pymongo error (retry).
+        """
+        decoded = await self.decode(sources)
+        done: Plan = await self.store.mongo.transaction(lambda session: self._take(session, sources, decoded))
+        _report(done)
+        return done
+
+    async def decode(self, sources: Sequence[Source]) -> Decoded:
+        """The events of the records. Unavailable if the keyring does not answer."""
+        return await asyncio.to_thread(decode, sources, self._keyring, self._topics)
+
+    async def redrive(self, key: str | None = None) -> dict[str, int]:
+        """Applies parked records again, key by key; what fails again stays parked. Answers how many of each."""
+        applied = 0
+        for waiting in [key] if key is not None else await self.store.inbox.parked_keys():
+            done: Plan = await self.store.mongo.transaction(partial(self._redrive, key=waiting))
+            applied += len(done.apply)
+        return {"applied": applied, "parked": await self.store.inbox.parked_count()}
+
+    async def parked(self) -> dict[str, Any]:
+        """How many records are parked, and the keys that have waited longest."""
+        return {"parked": await self.store.inbox.parked_count(), "keys": await self.store.inbox.parked_keys(limit=100)}
+
+    async def fold_into(self, session: Any, collections: Collections, events: Sequence[Recorded]) -> None:
+        """Loads, folds and writes. Raises FoldFailed before anything was written."""
+        sets = await self.store.load(session, collections, events)
+        await asyncio.to_thread(self._fold, events, sets)
+        await self.store.write(session, collections, sets)
+
+    def _fold(self, events: Sequence[Recorded], sets: Mapping[str, WorkingSet]) -> None:
+        for name, working in sets.items():
+            with metrics.FOLD_SECONDS.labels(name).time():
+                fold_view(self.store.views[name], events, working)
+
+    async def _take(self, session: Any, sources: Sequence[Source], decoded: Decoded) -> Plan:
+        inbox = self.store.inbox
+        names = {source.name for source in sources}
+        stored = await inbox.positions(session, names)
+        if len(stored) < len(names):
+            raise Incomplete
+        blocked = await inbox.blocked(session, {source.key for source in sources})
+        batch = plan(sources, {name: at.position for name, at in stored.items()}, blocked)
+        batch = await self._apply(session, batch, decoded)
+        await self._park(session, batch)
+        await inbox.advance(session, batch.positions)
+        return batch
+
+    async def _apply(self, session: Any, batch: Plan, decoded: Decoded) -> Plan:
+        collections = await self.store.active(session)
+        batch = decoded.park_failures(batch)
+        while batch.apply:
+            try:
+                await self.fold_into(session, collections, decoded.of(batch.apply))
+            except FoldFailed as failed:
+                _log.error("event cannot be folded", view=failed.view, position=failed.position, exc_info=failed)
+                batch = batch.parking(batch.apply[failed.index], str(failed))
+            else:
+                break
+        return batch
+
+    async def _park(self, session: Any, batch: Plan) -> None:
+        if not batch.park:
+            return
+        await self.store.inbox.park(session, batch.park)
+        count = await self.store.inbox.parked_count(session)
+        if count > self._parked_cap:
+            raise TooManyParked(
+                f"{count} records would be parked, {self._parked_cap} are allowed. Look at GET /ops/parked, correct "
+                "the cause, re-drive, and start this service again."
+            )
+
+    async def _redrive(self, session: Any, *, key: str) -> Plan:
+        # A batch that plans now sees the key either parked or done, and the views of either build.
+        await self.store.hold_positions(session)
+        waiting = [_source(record) for record in await self.store.inbox.take_parked(session, key)]
+        unusable = [source for source in waiting if not source.position]
+        usable = [source for source in waiting if source.position]
+        batch = Plan(apply=usable, park=[Parked(source, NO_HEADERS) for source in unusable])
+        batch = await self._apply(session, batch, await self.decode(usable))
+        await self.store.inbox.park(session, batch.park)
+        return batch
+
+
+def _report(batch: Plan) -> None:
+    for topic, count in Counter(source.topic for source in batch.apply).items():
+        metrics.RECORDS_APPLIED.labels(NAME, topic).inc(count)
+    for parked in batch.park:
+        source = parked.source
+        _log.warning("record parked", source=source.name, position=source.position, reason=parked.reason)
+
+
+def _source(record: ParkedRecord) -> Source:
+    topic, _, partition = record.source.rpartition("/")
+    return Source(record.source, topic, int(partition), record.offset, record.position, 0, record.key, record.value)

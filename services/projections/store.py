@@ -1,0 +1,210 @@
+"""The views in MongoDB: which build of each is active, what a batch loads and writes, and starting from nothing.
+
+<view>__v<version>_<build>  the documents of one build of a view
+aliases                     {_id: view, version, active, previous, epoch}: the build that is read and folded into
+inbox_position              one row for every partition of every topic; they hold for all active builds together
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from pymongo import ASCENDING, DeleteOne, InsertOne, ReplaceOne, UpdateOne
+
+from services.projections.views.view import View, WorkingSet
+from shared.errors import Unavailable
+from shared.events.envelope import Recorded
+from shared.ids import uuid7
+from shared.inbox_mongo import PARKED, POSITIONS, MongoInbox, create_inbox
+from shared.mongo import Mongo
+from shared.streaming import source_name
+
+ALIASES = "aliases"
+BUILDS = "builds"
+QUERY_MS = 5_000
+
+logger = structlog.get_logger(__name__)
+
+Collections = Mapping[str, str]
+"""View -> name of the collection that holds a build of it."""
+Mark = tuple[str, int, int]
+"""(source, position, offset) of a record; the offset counts only where there is no position."""
+
+
+class Incomplete(Exception):
+    """Positions or aliases are missing. Fate: start from the topics' beginning with empty builds."""
+
+
+class Store:
+    """Access to the views of one database. `partitions` is the number that every topic has."""
+
+    def __init__(
+        self, mongo: Mongo, database: str, views: Mapping[str, View], topics: Iterable[str], partitions: int
+    ) -> None:
+        self.mongo = mongo
+        self.database = mongo.database(database)
+        self.views = views
+        self.consumer = "projections"
+        self.inbox = MongoInbox(mongo, self.database, self.consumer)
+        self.sources = [source_name(topic, number) for topic in topics for number in range(partitions)]
+
+    async def prepare(self) -> bool:
+        """Creates what is missing; True if the views begin anew. Called at start and whenever Incomplete was raised."""
+        await create_inbox(self.database)
+        existing = set(await self.database.list_collection_names())
+        for name in {ALIASES, BUILDS} - existing:
+            await self.database.create_collection(name)
+        await self.database[BUILDS].create_index([("running", ASCENDING)], unique=True, sparse=True)
+        if await self._complete(None):
+            return False
+        build = uuid7()
+        fresh = await self.create(self.views.values(), build)
+        begun: bool = await self.mongo.transaction(lambda session: self._begin(session, fresh))
+        if not begun:
+            await self.drop(fresh.values())
+        logger.info("views begin anew", build=build, done=begun)
+        return begun
+
+    async def complete(self) -> bool:
+        """Whether every position that there has to be is there."""
+        return await self._complete(None)
+
+    async def active(self, session: Any = None) -> dict[str, str]:
+        """View -> collection to read and to fold into. A view of another version than ours is left out."""
+        rows = await self.database[ALIASES].find({}, session=session).to_list(None)
+        return {row["_id"]: row["active"] for row in rows if self._is_ours(row)}
+
+    async def outdated(self) -> list[str]:
+        """Views of which there is no build in the version of this code."""
+        active = await self.active()
+        return [name for name in self.views if name not in active]
+
+    async def collection(self, view: str) -> Any:
+        """The active collection of a view. Unavailable while its first build is being made."""
+        row = await self.database[ALIASES].find_one({"_id": view}, max_time_ms=QUERY_MS)
+        if row is None or not self._is_ours(row):
+            raise Unavailable(f"The view {view} is being built; try again later.", retry_after=10)
+        return self.database[row["active"]]
+
+    async def create(self, views: Iterable[View], build: str) -> dict[str, str]:
+        """Empty collections with their indexes: a transaction cannot make them in passing."""
+        names = {view.name: f"{view.prefix}{build}" for view in views}
+        for view, name in names.items():
+            collection = await self.database.create_collection(name)
+            for index in self.views[view].indexes:
+                await collection.create_index(list(index))
+        return names
+
+    async def drop(self, collections: Iterable[str]) -> None:
+        """Removes builds."""
+        for name in collections:
+            await self.database.drop_collection(name)
+
+    async def drop_build(self, build: str) -> None:
+        """Removes what belongs to a build that no alias names."""
+        rows = await self.database[ALIASES].find({}).to_list(None)
+        kept = {row[name] for row in rows for name in ("active", "previous")}
+        names = await self.database.list_collection_names()
+        await self.drop(name for name in names if f"_{build}" in name and name not in kept)
+
+    async def load(self, session: Any, collections: Collections, events: Sequence[Recorded]) -> dict[str, WorkingSet]:
+        """The documents that the events touch: one find per view."""
+        sets: dict[str, WorkingSet] = {}
+        for view, name in collections.items():
+            working = sets[view] = WorkingSet()
+            wanted = self.views[view].wanted(events)
+            if wanted is not None:
+                cursor = self.database[name].find(wanted, session=session)
+                working.load(await cursor.to_list(None))
+        return sets
+
+    async def write(self, session: Any, collections: Collections, sets: Mapping[str, WorkingSet]) -> None:
+        """All changes of the working sets: one bulk write per view."""
+        for view, name in collections.items():
+            changes = sets[view].changes()
+            writes: list[Any] = [InsertOne(document) for document in changes.inserts]
+            writes += [ReplaceOne({"_id": document["_id"]}, document) for document in changes.replacements]
+            writes += [DeleteOne({"_id": key}) for key in changes.deletions]
+            if writes:
+                await self.database[name].bulk_write(writes, ordered=False, session=session)
+
+    async def positions(self, session: Any = None) -> dict[str, int]:
+        """Source -> position up to which every active view is folded. Raises Incomplete if one is missing."""
+        stored = await self.inbox.positions(session, self.sources)
+        if len(stored) < len(self.sources):
+            raise Incomplete
+        return {name: place.position for name, place in stored.items()}
+
+    async def next_offsets(self, session: Any = None) -> dict[str, int]:
+        """Source -> offset at which the live consumer goes on; everything before is applied or parked."""
+        stored = await self.inbox.positions(session, self.sources)
+        return {name: place.next_offset for name, place in stored.items()}
+
+    async def parked_by_topic(self) -> dict[str, int]:
+        """Topic -> number of parked records, 0 included."""
+        counts = dict.fromkeys((source.rpartition("/")[0] for source in self.sources), 0)
+        for source, _, _ in await self.parked_marks():
+            counts[source.rpartition("/")[0]] += 1
+        return counts
+
+    async def parked_marks(self, session: Any = None) -> set[Mark]:
+        """The records that are parked now."""
+        fields = {"source": 1, "position": 1, "offset": 1}
+        rows = await self.database[PARKED].find({"consumer": self.consumer}, fields, session=session).to_list(None)
+        return {mark(row["source"], row["position"], row["offset"]) for row in rows}
+
+    async def hold_positions(self, session: Any) -> None:
+        """Makes every concurrent batch conflict with this transaction, whichever partitions it comes from."""
+        rows = [UpdateOne({"_id": f"{self.consumer}/{source}"}, {"$inc": {"switches": 1}}) for source in self.sources]
+        await self.database[POSITIONS].bulk_write(rows, ordered=False, session=session)
+
+    async def switch(self, session: Any, collections: Collections) -> None:
+        """Lets the aliases name these builds; the ones they named before are kept as `previous`."""
+        for view, name in collections.items():
+            row = await self.database[ALIASES].find_one({"_id": view}, session=session)
+            fields = {
+                "version": self.views[view].version,
+                "active": name,
+                "previous": row["active"] if row else None,
+            }
+            await self.database[ALIASES].update_one(
+                {"_id": view}, {"$set": fields, "$inc": {"epoch": 1}}, upsert=True, session=session
+            )
+
+    async def forget_previous(self, views: Iterable[str]) -> None:
+        """Drops the builds that were kept when the aliases were last switched."""
+        rows = await self.database[ALIASES].find({"_id": {"$in": list(views)}}).to_list(None)
+        for row in rows:
+            if row.get("previous"):
+                await self.database[ALIASES].update_one({"_id": row["_id"]}, {"$set": {"previous": None}})
+                await self.drop([row["previous"]])
+
+    def _is_ours(self, row: Mapping[str, Any]) -> bool:
+        return row["_id"] in self.views and row["version"] == self.views[row["_id"]].version
+
+    async def _complete(self, session: Any) -> bool:
+        stored = await self.inbox.positions(session, self.sources)
+        named = await self.database[ALIASES].find_one({}, session=session)
+        return len(stored) == len(self.sources) and named is not None
+
+    async def _begin(self, session: Any, fresh: Collections) -> bool:
+        if await self._complete(session):
+            return False
+        of_ours = {"consumer": self.consumer}
+        await self.database[PARKED].delete_many(of_ours, session=session)
+        rows = [
+            UpdateOne(
+                {"_id": f"{self.consumer}/{source}"},
+                {"$set": {**of_ours, "source": source, "position": 0, "next_offset": 0}, "$inc": {"switches": 1}},
+                upsert=True,
+            )
+            for source in self.sources
+        ]
+        await self.database[POSITIONS].bulk_write(rows, ordered=False, session=session)
+        await self.switch(session, fresh)
+        return True
+
+
+def mark(source: str, position: int, offset: int) -> Mark:
+    """What identifies a record over its re-publication: its position, or its offset if it has none."""
+    return (source, position, 0) if position else (source, 0, offset)
