@@ -13,7 +13,7 @@ from typing import Any
 from pymongo import ASCENDING, ReturnDocument, UpdateOne
 
 from shared.inbox import Fenced, ParkedRecord, Stored
-from shared.mongo import Mongo
+from shared.mongo import Mongo, ensure_collection
 from shared.streaming import Advance, Parked
 
 POSITIONS = "inbox_position"
@@ -23,9 +23,8 @@ ORDER = "inbox_order"
 
 async def create_inbox(database: Any) -> None:
     """Create collections and indexes; they have to exist before the first transaction. May be called again."""
-    existing = set(await database.list_collection_names())
-    for name in {POSITIONS, PARKED, ORDER} - existing:
-        await database.create_collection(name)
+    for name in (POSITIONS, PARKED, ORDER):
+        await ensure_collection(database, name)
     await database[PARKED].create_index([("consumer", ASCENDING), ("key", ASCENDING), ("order", ASCENDING)])
 
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
+from pymongo.errors import CollectionInvalid, OperationFailure
 from pymongo.read_concern import ReadConcern
 
 Driver = Literal["motor", "pymongo"]
@@ -13,6 +14,7 @@ T = TypeVar("T")
 _SERVER_SELECTION_MS = 5_000
 _SOCKET_MS = 60_000
 _COMMIT_MS = 20_000
+_NAMESPACE_EXISTS = 48
 
 
 async def _settled(result: Any) -> Any:
@@ -80,6 +82,17 @@ class Mongo:
     async def close(self) -> None:
         """Close all connections."""
         await _settled(self.client.close())
+
+
+async def ensure_collection(database: Any, name: str) -> None:
+    """Create a collection if it is missing; several processes may do so at once."""
+    try:
+        await database.create_collection(name)
+    except CollectionInvalid:
+        return
+    except OperationFailure as error:
+        if error.code != _NAMESPACE_EXISTS:
+            raise
 
 
 def connect(url: str, driver: Driver = "motor", **options: Any) -> Mongo:

@@ -5,43 +5,26 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.lease import Lease, Published
-from shared.streaming import RecordHead, build_headers
-from shared.topics import partition_of
+from shared.publication import MAX_BATCH_BYTES, Building, Stored, Unpublishable
 
 logger = structlog.get_logger(__name__)
-
-# Under the 1,048,588 bytes that a broker takes by default, with room for the batch's own header.
-MAX_BATCH_BYTES = 1_000_000
 
 _TRANSACTION_TIMEOUT_MS = 20_000
 _STANDBY_SECONDS = 1.0
 _CHECK_SECONDS = 1.0
 _MAX_BACKOFF_SECONDS = 5.0
-_CLOSE_SECONDS = 5.0
-
-_decode_head = msgspec.json.Decoder(RecordHead).decode
-
-
-class Stored(Protocol):
-    """A record of the log: eventsourcing's Notification is one."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def state(self) -> bytes: ...
 
 
 class RelaySource(Protocol):
-    """The log as the relay needs it. Both methods block and are called in a thread, one at a time."""
+    """The log as the relay needs it. Both methods block and are called in a thread."""
 
     def read(self, after: int, limit: int) -> Sequence[Stored]:
         """The next records in position order. May raise anything; the relay tries again."""
@@ -50,10 +33,6 @@ class RelaySource(Protocol):
     def head(self) -> int:
         """The last position of the log, 0 if it is empty."""
         ...
-
-
-class Unpublishable(Exception):
-    """A record that cannot be published. Fate: the relay stops before it, nothing is skipped; an operator acts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,38 +61,6 @@ class _Batch:
     published: Published
     head: int
     more: bool
-
-
-class _Building:
-    """A batch being built: per partition the builders to send, in order."""
-
-    def __init__(self, producer: AIOKafkaProducer, published: Published, partitions: int) -> None:
-        self.published = published
-        self.builders: list[tuple[int, BatchBuilder]] = []
-        self._producer = producer
-        self._partitions = partitions
-        self._heads = dict(published.heads)
-        self._open: dict[int, BatchBuilder] = {}
-
-    def add(self, record: Stored) -> None:
-        """Append one record, or raise Unpublishable and leave all as it was."""
-        head = _head_of(record)
-        key = head.customer.encode()
-        partition = partition_of(key, self._partitions)
-        headers = build_headers(head, record.id, self._heads.get(partition, 0))
-        builder = self._open.get(partition)
-        if builder is None or builder.append(timestamp=None, key=key, value=record.state, headers=headers) is None:
-            builder = self._producer.create_batch()
-            builder.append(timestamp=None, key=key, value=record.state, headers=headers)
-            if builder.size() > MAX_BATCH_BYTES:
-                raise Unpublishable(
-                    f"The record at position {record.id} has {len(record.state)} bytes, more than a Kafka message may "
-                    f"have ({MAX_BATCH_BYTES}). Raise the limits of broker and relay."
-                )
-            self._open[partition] = builder
-            self.builders.append((partition, builder))
-        self._heads[partition] = record.id
-        self.published = Published(record.id, self._heads)
 
 
 class Relay:
@@ -185,8 +132,9 @@ class Relay:
                     logger.warning("relay_retrying", topic=self._topic, error=repr(error), retry_in=delay)
                     await _wait(self._stop, delay)
                     delay = min(delay * 2, _MAX_BACKOFF_SECONDS)
-            self._say("stopped", "asked to stop")
         finally:
+            if self._status.state != "stopped":
+                self._say("stopped", "asked to stop")
             self._done.set()
 
     async def stop(self, grace_seconds: float = 10.0) -> None:
@@ -218,21 +166,29 @@ class Relay:
             await lease.close()
 
     async def _lead(self, lease: Lease, producer: AIOKafkaProducer, published: Published) -> None:
-        """Publish batch after batch; the next one is read and built while the current one is sent."""
+        """Publish batch after batch. While one is sent, the next is built and the position of the last is stored."""
         checked = time.monotonic()
         coming: asyncio.Task[_Batch] | None = None
+        storing: asyncio.Task[None] | None = None
         try:
             while not self._stop.is_set():
-                self._wake.clear()
-                batch = await (coming or self._prepare(producer, published))
+                if coming is None:
+                    self._wake.clear()
+                    coming = asyncio.create_task(self._prepare(producer, published))
+                batch = await coming
                 coming = None
                 self._status = replace(self._status, head=batch.head)
                 if batch.builders:
-                    if batch.more:
-                        coming = asyncio.create_task(self._prepare(producer, batch.published))
-                    await self._publish(producer, batch)
-                    await lease.store(batch.published)
+                    sent = await self._begin(producer, batch)
                     published = batch.published
+                    if batch.more:
+                        coming = asyncio.create_task(self._prepare(producer, published))
+                    await self._commit(producer, sent)
+                    if storing is not None:
+                        await storing
+                    storing = asyncio.create_task(lease.store(published))
+                    if not batch.more:
+                        await storing
                     self._status = replace(self._status, position=published.position)
                     checked = time.monotonic()
                     continue
@@ -240,11 +196,10 @@ class Relay:
                 if time.monotonic() - checked > _CHECK_SECONDS:
                     await lease.check()
                     checked = time.monotonic()
+            if storing is not None:
+                await storing
         finally:
-            if coming is not None:
-                coming.cancel()
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    await coming
+            await _drop(coming, storing)
 
     async def _prepare(self, producer: AIOKafkaProducer, published: Published) -> _Batch:
         # Reading blocks and building takes milliseconds; neither may hold up the commands of this process.
@@ -254,7 +209,7 @@ class Relay:
         records = self._source.read(published.position, self._limit)
         if not records:
             return _Batch([], published, published.position, more=False)
-        building = _Building(producer, published, self._partitions)
+        building = Building(producer, published, self._partitions)
         for record in records:
             try:
                 building.add(record)
@@ -266,12 +221,14 @@ class Relay:
         more = len(records) == self._limit
         return _Batch(building.builders, building.published, self._source.head() if more else records[-1].id, more)
 
-    async def _publish(self, producer: AIOKafkaProducer, batch: _Batch) -> None:
+    async def _begin(self, producer: AIOKafkaProducer, batch: _Batch) -> list[asyncio.Future[Any]]:
         await producer.begin_transaction()
-        sent = [
+        return [
             await producer.send_batch(builder, self._topic, partition=partition)
             for partition, builder in batch.builders
         ]
+
+    async def _commit(self, producer: AIOKafkaProducer, sent: list[asyncio.Future[Any]]) -> None:
         # A commit of aiokafka does not look at failed batches, so none may be left when it starts.
         await asyncio.gather(*sent)
         await producer.commit_transaction()
@@ -290,18 +247,13 @@ class Relay:
         try:
             await producer.start()
             yield producer
-        finally:
-            await _close(producer)
+        except BaseException:
+            await _abandon(producer)
+            raise
+        await producer.stop()
 
     def _say(self, state: Literal["standby", "leading", "retrying", "stopped"], reason: str = "") -> None:
         self._status = replace(self._status, state=state, reason=reason)
-
-
-def _head_of(record: Stored) -> RecordHead:
-    try:
-        return _decode_head(record.state)
-    except msgspec.MsgspecError as error:
-        raise Unpublishable(f"The record at position {record.id} cannot be read: {type(error).__name__}.") from error
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
@@ -310,10 +262,26 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
-async def _close(producer: AIOKafkaProducer) -> None:
-    try:
-        async with asyncio.timeout(_CLOSE_SECONDS):
-            await producer.stop()
-    except TimeoutError:
-        # Without a broker an idempotent producer waits for ever; its open transaction is aborted by the next one.
-        await producer.client.close()
+async def _drop(*tasks: asyncio.Task[Any] | None) -> None:
+    """Cancel what is still under way; its outcome no longer matters."""
+    for task in tasks:
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+
+
+async def _abandon(producer: AIOKafkaProducer) -> None:
+    """End a producer in the middle of its work: by itself it would try for ever, and nothing public ends that.
+
+    What it left in an open transaction is aborted when the next one starts.
+    """
+    sender = producer._sender.sender_task  # noqa: SLF001 - see above
+    while sender is not None and not sender.done():
+        # Cancelled, it waits for the request in hand; cancelled again, it takes that along.
+        sender.cancel()
+        await asyncio.wait([sender], timeout=0.05)
+    accumulator = producer._message_accumulator  # noqa: SLF001 - see above
+    accumulator._batches.clear()  # noqa: SLF001 - see above
+    accumulator._pending_batches.clear()  # noqa: SLF001 - see above
+    await producer.stop()

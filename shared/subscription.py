@@ -253,7 +253,13 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         if self._closing is not None and self._closing is not asyncio.current_task():
             await self._closing
             return
-        await self._subscriber.stop()
+        consumer = self.consumer
+        leaving = asyncio.ensure_future(self._subscriber.stop())
+        await asyncio.wait([leaving])
+        if consumer is not None and (leaving.cancelled() or leaving.exception() is not None):
+            # Without a broker aiokafka's stop() ends in a stray CancelledError and leaves its connections open.
+            self._subscriber.consumer = None
+            await consumer._client.close()  # noqa: SLF001 - nothing public does what stop() did not finish
 
 
 def kafka_broker(bootstrap: str, client_id: str) -> KafkaBroker:
@@ -298,6 +304,7 @@ def subscribe(
         batch_timeout_ms=_POLL_MS,
         max_partition_fetch_bytes=_PARTITION_BYTES,
         fetch_max_bytes=_FETCH_BYTES,
+        heartbeat_interval_ms=1_000,
         max_poll_interval_ms=600_000,
         rebalance_timeout_ms=30_000,
         parser=_unread,

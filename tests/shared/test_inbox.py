@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from shared.inbox import Fenced, ParkedRecord, Stored
+from shared.inbox_mongo import create_inbox
 from shared.streaming import Advance, Parked, Source
 from tests.shared.stores import MongoStore, PostgresStore, Store, Tx
 from tests.support.servers import PostgresUrl, Servers
@@ -59,6 +60,13 @@ async def test_an_offset_may_move_without_the_position(store: Store) -> None:
 
 async def test_moving_nothing_is_allowed(store: Store) -> None:
     await advance(store, "c", {})
+
+
+async def test_the_store_may_be_made_ready_by_several_processes_at_once(store: Store) -> None:
+    if isinstance(store, MongoStore):
+        await store.mongo.client.drop_database(store.database.name)
+        await asyncio.gather(*(create_inbox(store.database) for _ in range(6)))
+    await advance(store, "c", {"t/0": Advance(0, 1, 1)})
 
 
 @pytest.mark.parametrize("stale", [Advance(3, 8, 9), Advance(0, 8, 9)])

@@ -61,6 +61,10 @@ def stored_position(database: str) -> int:
     return row[0] if row else 0
 
 
+def stored(database: str, position: int) -> Any:
+    return until(lambda: stored_position(database) >= position, f"position {position}")
+
+
 def cut_off(database: str, topic: str) -> int:
     """End the PostgreSQL sessions of the relays of a topic that hold its lock."""
     with psycopg.connect(database, autocommit=True) as connection:
@@ -121,7 +125,7 @@ async def test_a_leader_that_lost_its_lock_publishes_nothing_twice_in_effect(
             log.grow(60)
             first.wake()
             second.wake()
-            await until(lambda: stored_position(database) >= size, f"position {size}")
+            await stored(database, size)
     assert_published(await read_topic(kafka, topic), 240)
 
 
@@ -154,7 +158,7 @@ async def test_everything_is_published_over_kills(kafka: str, database: str, top
     for goal in goals:
         process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL)
         try:
-            await until(lambda: stored_position(database) >= goal, f"position {goal}")
+            await stored(database, goal)
         finally:
             process.kill()
             await process.wait()

@@ -85,7 +85,7 @@ async def read_topic(kafka: str, topic: str, partitions: int = PARTITIONS) -> li
 
 
 def assert_published(records: list[Any], size: int) -> int:
-    """The topic holds exactly the records 1..size in order with a whole chain of prev. Returns the number of repeats."""
+    """The topic holds exactly the records 1..size in order, each with its prev. Returns the number of repeats."""
     tracked: dict[int, int] = defaultdict(int)
     first: dict[int, Any] = {}
     for item in records:
