@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from pymongo import DESCENDING
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from services.projections.application import Application
 from services.projections.fold import FoldFailed
@@ -98,13 +98,14 @@ class Rebuild:
     async def keep_current(self, seconds: float = 10.0) -> None:
         """Builds the views of which there is no build in the version of this code, as long as there are some."""
         while True:
-            if outdated := await self._store.outdated():
-                try:
+            try:
+                if outdated := await self._store.outdated():
                     await self.start(outdated)
-                except Conflict:
-                    _log.info("waiting for another rebuild", views=outdated)
-                else:
                     await self.wait()
+            except Conflict:
+                _log.info("waiting for another rebuild")
+            except PyMongoError as error:
+                _log.warning("the views cannot be looked at", error=type(error).__name__)
             await asyncio.sleep(seconds)
 
     async def _announce(self, build: str, views: Sequence[str]) -> None:
