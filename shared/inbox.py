@@ -12,7 +12,9 @@ from psycopg.rows import tuple_row
 
 from shared.streaming import Advance, Parked
 
+# Under a lock, because two processes that create one table at once fail even with IF NOT EXISTS.
 INBOX_DDL = """
+SELECT pg_advisory_xact_lock(hashtext('custlog.inbox'));
 CREATE TABLE IF NOT EXISTS inbox_position (
     consumer text NOT NULL, source text NOT NULL, position bigint NOT NULL, next_offset bigint NOT NULL,
     PRIMARY KEY (consumer, source));
