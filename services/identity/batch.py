@@ -206,7 +206,7 @@ class _Decision:
     def _commit(self, draft: _Draft, event: Recorded, actor: Actor, events: Sequence[Contract], *reserve: str) -> None:
         cause = Cause(
             actor=actor,
-            channel="rule",
+            channel="identity",
             purpose=event.purpose,
             command=derive(actor.id, event.id),
             correlation=event.correlation,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from aiokafka import ConsumerRecord
 
 from services.identity.batch import Inconsistent, Matching, Outcome, Unappliable
+from services.identity.matching.features import CHANGES
 from shared import metrics
 from shared.eventlog.log import Log, Transaction
 from shared.eventlog.mapper import Record, open_record, parse
+from shared.events.catalogue import CATALOGUE, UnknownEvent
 from shared.events.envelope import Recorded
 from shared.inbox import Inbox
-from shared.log import get_logger, safe_message
+from shared.log import get_logger
 from shared.privacy.sealing import DataKey
 from shared.streaming import Plan, Source, parse_sources, plan
 from shared.subscription import Stop
@@ -21,6 +23,8 @@ from shared.subscription import Stop
 CONSUMER = "identity"
 TOPIC = "customer.events"
 PARKED_CAP = 1000
+
+TELLING = frozenset(contract.TYPE for contract in CHANGES)
 
 _log = get_logger(__name__)
 
@@ -83,13 +87,15 @@ class IdentityConsumer:
     def _apply(self, tx: Transaction, batch: Plan) -> tuple[Plan, Outcome]:
         """Applies what can be; the plan it answers parks the rest."""
         batch, parsed = _parsed(batch)
-        keys = self._log.keyring.fetch(_subjects(parsed.values()))
+        keys = self._log.keyring.fetch({record.customer for record in parsed.values()})
         batch, events = _opened(batch, parsed, keys)
         while True:
             try:
-                return batch, self._matching.apply(tx, [events[source] for source in batch.apply], keys)
+                return batch, self._matching.apply(
+                    tx, [events[source] for source in batch.apply if source in events], keys
+                )
             except Unappliable as failed:
-                source = next(source for source in batch.apply if events[source] is failed.event)
+                source = next(source for source, event in events.items() if event is failed.event)
                 batch = batch.parking(source, str(failed))
             except Inconsistent as apart:
                 raise Stop(f"{apart}. Rebuild the tables of this service from the logs before it goes on.") from apart
@@ -141,28 +147,29 @@ def _topic_partition(name: str) -> tuple[str, int]:
 
 
 def _parsed(batch: Plan) -> tuple[Plan, dict[Source, Record]]:
+    """The records that say who somebody is; others of known types need no work here."""
     parsed: dict[Source, Record] = {}
     waiting: set[str] = set()
     for source in batch.apply:
         if source.key in waiting:
             continue
         try:
-            record = parsed[source] = parse(source.value)
-            if record.customer != source.key:
-                raise ValueError("its key is not its customer")  # noqa: TRY301 - one way out for every bad record
+            record = parse(source.value)
+            _check(record, source)
         except Exception as error:  # noqa: BLE001 - whatever a record holds, it must not stop the others
             waiting.add(source.key)
             batch = batch.parking(source, f"it is no record of ours: {type(error).__name__}")
+        else:
+            if record.type in TELLING:
+                parsed[source] = record
     return batch, parsed
 
 
-def _subjects(records: Iterable[Record]) -> set[str]:
-    found: set[str] = set()
-    for record in records:
-        found.update(record.sealed)
-        if record.log == "customer":
-            found.add(record.customer)
-    return found
+def _check(record: Record, source: Source) -> None:
+    if record.customer != source.key:
+        raise ValueError("its key is not its customer")
+    if (record.type, record.v) not in CATALOGUE:
+        raise UnknownEvent(record.type)
 
 
 def _opened(
@@ -170,14 +177,14 @@ def _opened(
 ) -> tuple[Plan, dict[Source, Recorded]]:
     events: dict[Source, Recorded] = {}
     waiting: set[str] = set()
-    for source in batch.apply:
+    for source, record in parsed.items():
         if source.key in waiting:
             continue
         try:
-            events[source] = open_record(parsed[source], keys, source.position)
+            events[source] = open_record(record, keys, source.position)
         except Exception as error:  # noqa: BLE001 - whatever a record holds, it must not stop the others
             waiting.add(source.key)
-            batch = batch.parking(source, f"it cannot be read: {type(error).__name__}: {safe_message(error)}"[:500])
+            batch = batch.parking(source, f"it cannot be read: {type(error).__name__}")
     return batch, events
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -154,12 +155,20 @@ def _count_commit(_: int, events: int) -> None:
     metrics.EVENTS_APPENDED.labels(SERVICE).inc(events)
 
 
+def _tune_collector() -> None:
+    # A batch makes many objects that all live until it ends: frequent collections cost a third of its time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 10, 10)
+
+
 def main() -> None:
     """Runs until SIGTERM or SIGINT. Exits with 2 and one sentence per wrong setting."""
     try:
         settings = load(SERVICE)
         log.configure(SERVICE, settings.log_level)
         service = Service(settings)
+        _tune_collector()
     except (SettingsError, OSError, ValueError) as wrong:
         sys.stderr.write(f"{wrong}\n")
         sys.exit(2)

@@ -33,54 +33,52 @@ CREATE TABLE IF NOT EXISTS numbering (scope text PRIMARY KEY, next bigint NOT NU
 COMMON = 50
 """A key that more customers share says nothing about who they are, and is not used."""
 
-_PROFILES = "SELECT customer::text, version, key, nonce, ct FROM profiles WHERE customer = ANY(%b::text[]::uuid[])"
+_PROFILES = "SELECT customer::text, version, key, nonce, ct FROM profiles WHERE customer = ANY(%s::uuid[])"
 _HOLDERS = """
-SELECT given.key, holder.customer::text
-FROM unnest(%b::bytea[]) AS given (key)
+SELECT given.place, holder.customer::text
+FROM unnest(%s::bytea[]) WITH ORDINALITY AS given (key, place)
 CROSS JOIN LATERAL (
-    SELECT e.customer FROM evidence e WHERE e.key = given.key ORDER BY e.customer LIMIT %b::int
+    SELECT e.customer FROM evidence e WHERE e.key = given.key ORDER BY e.customer LIMIT %s::int
 ) AS holder"""
 _MEMBERSHIPS = """
 SELECT m.customer::text, m.identity::text FROM members m
-WHERE m.identity IN (SELECT identity FROM members WHERE customer = ANY(%b::text[]::uuid[]))"""
-_BANS = "SELECT a::text, b::text FROM bans WHERE a = ANY(%b::text[]::uuid[]) AND b = ANY(%b::text[]::uuid[])"
-_LINKS = "SELECT a::text, b::text FROM links WHERE a = ANY(%b::text[]::uuid[]) AND b = ANY(%b::text[]::uuid[])"
+WHERE m.identity IN (SELECT identity FROM members WHERE customer = ANY(%s::uuid[]))"""
+_BANS = "SELECT a::text, b::text FROM bans WHERE a = ANY(%s::uuid[]) AND b = ANY(%s::uuid[])"
+_LINKS = "SELECT a::text, b::text FROM links WHERE a = ANY(%s::uuid[]) AND b = ANY(%s::uuid[])"
 _EVIDENCE = """
-SELECT key, rule, customer::text FROM evidence WHERE customer = ANY(%b::text[]::uuid[]) ORDER BY key, customer"""
+SELECT key, rule, customer::text FROM evidence WHERE customer = ANY(%s::uuid[]) ORDER BY key, customer"""
 _TAKE_SERIALS = """
 INSERT INTO numbering AS counter (scope, next) VALUES (%(scope)s, %(count)s + 1)
 ON CONFLICT (scope) DO UPDATE SET next = counter.next + %(count)s RETURNING next - %(count)s AS first"""
 _PUT_PROFILES = """
 INSERT INTO profiles (customer, version, key, nonce, ct)
-SELECT customer::uuid, version, key, nonce, ct
-FROM unnest(%b::text[], %b::bigint[], %b::text[], %b::text[], %b::text[]) AS given (customer, version, key, nonce, ct)
+SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::text[])
 ON CONFLICT (customer) DO UPDATE
 SET version = excluded.version, key = excluded.key, nonce = excluded.nonce, ct = excluded.ct"""
 _PUT_VERSION = "UPDATE profiles SET version = %s WHERE customer = %s"
 _PUT_EVIDENCE = """
 INSERT INTO evidence (key, customer, rule)
-SELECT key, customer::uuid, rule FROM unnest(%b::bytea[], %b::text[], %b::smallint[]) AS given (key, customer, rule)
-ON CONFLICT DO NOTHING"""
+SELECT * FROM unnest(%s::bytea[], %s::uuid[], %s::smallint[])"""
 _DROP_EVIDENCE = """
-DELETE FROM evidence e USING unnest(%b::bytea[], %b::text[]) AS given (key, customer)
-WHERE e.key = given.key AND e.customer = given.customer::uuid"""
+DELETE FROM evidence e USING unnest(%s::bytea[], %s::uuid[]) AS given (key, customer)
+WHERE e.key = given.key AND e.customer = given.customer"""
 _PUT_MEMBERS = """
 INSERT INTO members (customer, identity)
-SELECT customer::uuid, identity::uuid FROM unnest(%b::text[], %b::text[]) AS given (customer, identity)
+SELECT * FROM unnest(%s::uuid[], %s::uuid[])
 ON CONFLICT (customer) DO UPDATE SET identity = excluded.identity"""
 _PUT_LINKS = """
 INSERT INTO links (a, b, position)
-SELECT a::uuid, b::uuid, position FROM unnest(%b::text[], %b::text[], %b::bigint[]) AS given (a, b, position)
+SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[])
 ON CONFLICT (a, b) DO UPDATE SET position = excluded.position"""
 _PUT_BANS = """
-INSERT INTO bans (a, b) SELECT a::uuid, b::uuid FROM unnest(%b::text[], %b::text[]) AS given (a, b)
+INSERT INTO bans (a, b) SELECT * FROM unnest(%s::uuid[], %s::uuid[])
 ON CONFLICT DO NOTHING"""
 _DROP_LINKS = """
-DELETE FROM links l USING unnest(%b::text[], %b::text[]) AS given (a, b)
-WHERE l.a = given.a::uuid AND l.b = given.b::uuid"""
+DELETE FROM links l USING unnest(%s::uuid[], %s::uuid[]) AS given (a, b)
+WHERE l.a = given.a AND l.b = given.b"""
 _DROP_BANS = """
-DELETE FROM bans l USING unnest(%b::text[], %b::text[]) AS given (a, b)
-WHERE l.a = given.a::uuid AND l.b = given.b::uuid"""
+DELETE FROM bans l USING unnest(%s::uuid[], %s::uuid[]) AS given (a, b)
+WHERE l.a = given.a AND l.b = given.b"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +95,18 @@ def create_tables(cursor: Cursor[Any]) -> None:
     cursor.execute(DDL)
 
 
+def _array(values: Iterable[str | int | None]) -> str:
+    """A PostgreSQL array of ids, numbers or base64, which need no quotes: ten times faster than psycopg's own way."""
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def _bytes_array(values: Iterable[bytes]) -> str:
+    return "{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}"
+
+
 def profiles(cursor: Cursor[Any], customers: Collection[str]) -> dict[str, Profile]:
     """The profiles of those customers that have one."""
-    rows = cursor.execute(_PROFILES, (list(customers),)).fetchall()
+    rows = cursor.execute(_PROFILES, (_array(customers),)).fetchall()
     return {row["customer"]: Profile(row["customer"], row["version"], _sealed(row)) for row in rows}
 
 
@@ -113,14 +120,15 @@ def holders(cursor: Cursor[Any], keys: Collection[bytes]) -> dict[bytes, list[st
     """Per key the customers that have it, oldest first; at most one more than COMMON."""
     found: dict[bytes, list[str]] = {key: [] for key in keys}
     if found:
-        for row in cursor.execute(_HOLDERS, (list(found), COMMON + 1)).fetchall():
-            found[bytes(row["key"])].append(row["customer"])
+        order = list(found.values())
+        for row in cursor.execute(_HOLDERS, (_bytes_array(found), COMMON + 1)).fetchall():
+            order[row["place"] - 1].append(row["customer"])
     return found
 
 
 def identities(cursor: Cursor[Any], customers: Collection[str], *, with_links: bool = False) -> Identities:
     """All members of the identities of these customers, with the bans (and links) among them."""
-    rows = cursor.execute(_MEMBERSHIPS, (list(customers),)).fetchall()
+    rows = cursor.execute(_MEMBERSHIPS, (_array(customers),)).fetchall()
     everyone = [row["customer"] for row in rows]
     return Identities.of(
         ((row["customer"], row["identity"]) for row in rows),
@@ -130,12 +138,13 @@ def identities(cursor: Cursor[Any], customers: Collection[str], *, with_links: b
 
 
 def _pairs(cursor: Cursor[Any], statement: Any, customers: list[str]) -> set[Pair]:
-    return {(row["a"], row["b"]) for row in cursor.execute(statement, (customers, customers)).fetchall()}
+    everyone = _array(customers)
+    return {(row["a"], row["b"]) for row in cursor.execute(statement, (everyone, everyone)).fetchall()}
 
 
 def evidence(cursor: Cursor[Any], customers: Collection[str]) -> list[tuple[bytes, int, str]]:
     """(key, rule number, customer) of these customers, equal keys beside each other."""
-    rows = cursor.execute(_EVIDENCE, (list(customers),)).fetchall()
+    rows = cursor.execute(_EVIDENCE, (_array(customers),)).fetchall()
     return [(bytes(row["key"]), row["rule"], row["customer"]) for row in rows]
 
 
@@ -148,11 +157,11 @@ def take_serials(cursor: Cursor[Any], scope: str, count: int) -> int:
 def put_profiles(cursor: Cursor[Any], changed: Sequence[Profile]) -> None:
     sealed = [profile.sealed for profile in changed]
     columns = (
-        [profile.customer for profile in changed],
-        [profile.version for profile in changed],
-        [part and part.key for part in sealed],
-        [part and part.nonce for part in sealed],
-        [part and part.ct for part in sealed],
+        _array(profile.customer for profile in changed),
+        _array(profile.version for profile in changed),
+        _array(None if part is None else part.key for part in sealed),
+        _array(None if part is None else part.nonce for part in sealed),
+        _array(None if part is None else part.ct for part in sealed),
     )
     cursor.execute(_PUT_PROFILES, columns)
 
@@ -175,38 +184,40 @@ def put_version(cursor: Cursor[Any], customer: str, version: int) -> None:
 def put_evidence(cursor: Cursor[Any], rows: Sequence[tuple[bytes, str, int]]) -> None:
     """Adds (key, customer, rule number)."""
     if rows:
-        cursor.execute(_PUT_EVIDENCE, [list(column) for column in zip(*rows, strict=True)])
+        keys, customers, rules = zip(*rows, strict=True)
+        cursor.execute(_PUT_EVIDENCE, (_bytes_array(keys), _array(customers), _array(rules)))
 
 
 def drop_evidence(cursor: Cursor[Any], rows: Sequence[tuple[bytes, str]]) -> None:
     """Takes away (key, customer)."""
     if rows:
-        cursor.execute(_DROP_EVIDENCE, [list(column) for column in zip(*rows, strict=True)])
+        keys, customers = zip(*rows, strict=True)
+        cursor.execute(_DROP_EVIDENCE, (_bytes_array(keys), _array(customers)))
 
 
 def put_members(cursor: Cursor[Any], identity_of: Mapping[str, str]) -> None:
     if identity_of:
-        cursor.execute(_PUT_MEMBERS, (list(identity_of), list(identity_of.values())))
+        cursor.execute(_PUT_MEMBERS, (_array(identity_of), _array(identity_of.values())))
 
 
 def put_links(cursor: Cursor[Any], links: Mapping[Pair, int]) -> None:
     """Adds links with the position of the event that made each."""
     if links:
         a, b = zip(*links, strict=True)
-        cursor.execute(_PUT_LINKS, (list(a), list(b), list(links.values())))
+        cursor.execute(_PUT_LINKS, (_array(a), _array(b), _array(links.values())))
 
 
 def _change_pairs(cursor: Cursor[Any], statement: Any, pairs: Iterable[Pair]) -> None:
     rows = sorted(pairs)
     if rows:
-        cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(statement, [_array(column) for column in zip(*rows, strict=True)])
 
 
 def links_of(cursor: Cursor[Any], customers: Collection[str]) -> list[tuple[str, str, int]]:
     """The live links among these customers, with the position of the event that made each, oldest first."""
     rows = cursor.execute(
-        "SELECT a::text, b::text, position FROM links WHERE a = ANY(%b::text[]::uuid[]) ORDER BY position, a, b",
-        (list(customers),),
+        "SELECT a::text, b::text, position FROM links WHERE a = ANY(%s::uuid[]) ORDER BY position, a, b",
+        (_array(customers),),
     ).fetchall()
     return [(row["a"], row["b"], row["position"]) for row in rows]
 

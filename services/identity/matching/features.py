@@ -12,12 +12,10 @@ from shared.events.envelope import Contract, Erased
 
 
 class Place(msgspec.Struct, frozen=True):
-    """An address as it was given, the first line only."""
+    """What rules use of an address, as it was given: the first line and the postcode."""
 
     line: str | None = None
-    number: str | None = None
     postcode: str | None = None
-    locality: str | None = None
 
 
 class Features(msgspec.Struct, frozen=True):
@@ -131,9 +129,4 @@ def _date(value: Any) -> str | None:
 def _place(address: facts.Address | Erased | None) -> Place | None:
     if address is None or isinstance(address, Erased):
         return None
-    return Place(
-        line=address.lines[0] if address.lines else None,
-        number=address.street_number,
-        postcode=address.postcode,
-        locality=address.locality,
-    )
+    return Place(line=address.lines[0] if address.lines else None, postcode=address.postcode)

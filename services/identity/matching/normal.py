@@ -14,12 +14,10 @@ _APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc`.")
 
 
 class Home(NamedTuple):
-    """One address; an empty part is unknown."""
+    """One address, its street without the house number; an empty part is unknown."""
 
     street: str
-    number: str
     postcode: str
-    locality: str
 
 
 class Normal(NamedTuple):
@@ -69,11 +67,5 @@ def normalise(features: Features) -> Normal:
 
 
 def _home(place: Place) -> Home:
-    line = words(place.line)
-    number = compact(place.number) or next((word for word in line if word[0].isdigit()), "")
-    return Home(
-        street="".join(word for word in line if not word[0].isdigit()),
-        number=number,
-        postcode=compact(place.postcode),
-        locality=compact(place.locality),
-    )
+    street = "".join(word for word in words(place.line) if not word[0].isdigit())
+    return Home(street, compact(place.postcode))

@@ -63,14 +63,6 @@ def street_postcode(normal: Normal) -> tuple[str, ...]:
     return tuple(f"{home.street}|{home.postcode}" for home in normal.homes if home.street and home.postcode)
 
 
-def house_locality(normal: Normal) -> tuple[str, ...]:
-    return tuple(
-        f"{home.street}|{home.number}|{home.locality}"
-        for home in normal.homes
-        if home.street and home.number and home.locality
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Customers that share a value of every term are one. `number` is stored: never give it to another rule."""
@@ -86,9 +78,8 @@ RULES: tuple[Rule, ...] = (
     Rule(3, "name-phone", (name, phone)),
     Rule(4, "name-email", (name, email)),
     Rule(5, "name-street-postcode", (name, street_postcode)),
-    Rule(6, "name-house-locality", (name, house_locality)),
-    Rule(7, "given-birth_date-postcode", (given, birth_date, postcode)),
-    Rule(8, "given-birth_date-street", (given, birth_date, street)),
+    Rule(6, "given-birth_date-postcode", (given, birth_date, postcode)),
+    Rule(7, "given-birth_date-street", (given, birth_date, street)),
 )
 _NAMES: Mapping[int, str] = {rule.number: rule.name for rule in RULES}
 _TERMS: tuple[Term, ...] = tuple(dict.fromkeys(term for rule in RULES for term in rule.terms))
