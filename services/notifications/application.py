@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from services.notifications import store
+from services.notifications import reporting, store
 from services.notifications.causes import append
 from services.notifications.domain import REMINDER, Cancel, CancelReminder, Plan, PlanFollowUp, Reminder
 from services.notifications.rules.timer import Book, Timer, stream_of
@@ -120,7 +120,9 @@ class Application:
                 raise answer
             if not answer.replayed:
                 store.save_timers(tx.cursor, book.changed.values())
-            return answer
+        if not answer.replayed:
+            reporting.count({(event.TYPE, timer.kind): 1 for event in change.events})
+        return answer
 
 
 def fingerprint(target: str, command: Value) -> bytes:

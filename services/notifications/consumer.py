@@ -21,7 +21,6 @@ from shared.streaming import Plan, Received, Source, parse_sources, plan, source
 from shared.subscription import Stop
 
 NAME = "notifications"
-TOPICS = ("customer.events", "identity.events")
 PARKED_CAP = 1000
 
 _INFRASTRUCTURE = (Unavailable, Fenced, Stop, psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)

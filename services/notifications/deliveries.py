@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.notifications import causes, store
+from services.notifications import causes, reporting, store
 from services.notifications.channels.channel import Channel, Failure, Message, Receipt
 from services.notifications.domain import Command, NoteFailed, NoteSent
 from services.notifications.rules.timer import Book, Change
@@ -103,6 +103,7 @@ class Deliveries:
             for result in results:
                 counts["sent" if isinstance(result.outcome, Receipt) else "failed"] += 1
                 _count(result)
+            reporting.written(len(results))
         return counts
 
     def _claim(self) -> list[Delivery]:

@@ -15,12 +15,12 @@ from fastapi import FastAPI
 from services.notifications import api, store
 from services.notifications.application import Application
 from services.notifications.channels.spool import Spool
-from services.notifications.consumer import NAME, TOPICS, Consumer
+from services.notifications.consumer import NAME, Consumer
 from services.notifications.deliveries import Deliveries
 from services.notifications.effects import Effects
 from services.notifications.readiness import Health
 from services.notifications.timers import Timers
-from shared import log, metrics
+from shared import log
 from shared.access.tokens import Verifier
 from shared.clock import SystemClock, TestClock, make_clock
 from shared.eventlog.log import Log
@@ -32,26 +32,31 @@ from shared.settings import Settings, SettingsError, load
 from shared.subscription import Subscription, kafka_broker, subscribe
 from shared.topics import ensure_topics
 
-TOPIC = "notifications.events"
+TOPICS = ("customer.events", "identity.events")
+OWN_TOPIC = "notifications.events"
 
 
 class Service:
     """One process of this service, wired but not running."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, *, topics: tuple[str, ...] = TOPICS, own_topic: str = OWN_TOPIC
+    ) -> None:
         self.settings = settings
+        self.topics = topics
+        self.own_topic = own_topic
         wall = SystemClock()
         clock = make_clock(settings.clock)
         self.keyring = Keyring(settings.keyring_url, KeyEncryptionKeys.read(_given(settings.kek_file)))
-        self.log = Log(NAME, settings.postgres_url, self.keyring, wall, on_commit=_count_commit)
+        self.log = Log(NAME, settings.postgres_url, self.keyring, wall)
         self.spool = Spool(_given(settings.spool))
         self.deliveries = Deliveries(self.log, wall, {self.spool.name: self.spool})
         self.timers = Timers(self.log, clock, wall, channel=self.spool.name, when_queued=self.deliveries.wake)
         self.consumer = Consumer(self.log, Effects(self.log, clock, settings.timezone))
         self.subscription: Subscription = subscribe(
             kafka_broker(settings.kafka, NAME),
-            TOPICS,
-            group=NAME,
+            topics,
+            group=f"custlog-{NAME}",
             handle=self.consumer.handle,
             resume=self.consumer.resume,
         )
@@ -80,7 +85,7 @@ class Service:
             self.log,
             postgres_url=self.settings.postgres_url,
             bootstrap=self.settings.kafka,
-            topic=TOPIC,
+            topic=self.own_topic,
             partitions=self.settings.partitions,
         )
         self.log.when_committed(self.relay.wake_threadsafe)
@@ -107,9 +112,11 @@ class Service:
 
     async def _follow(self) -> None:
         """Publishes the log and follows the other topics, once there is a broker with its topics."""
-        topics = (*TOPICS, TOPIC)
         await ensure_topics(
-            self.settings.kafka, topics, partitions=self.settings.partitions, replication=self.settings.replication
+            self.settings.kafka,
+            (*self.topics, self.own_topic),
+            partitions=self.settings.partitions,
+            replication=self.settings.replication,
         )
         relay = self.relay
         if relay is None:
@@ -138,12 +145,6 @@ class Service:
 
     def _relay_status(self) -> RelayStatus:
         return RelayStatus() if self.relay is None else self.relay.status()
-
-
-def _count_commit(commits: int, events: int) -> None:
-    metrics.COMMITS.labels(NAME).inc()
-    metrics.EVENTS_APPENDED.labels(NAME).inc(events)
-    metrics.BATCH_EVENTS.labels(NAME).observe(events)
 
 
 def _given(path: Path | None) -> Path:

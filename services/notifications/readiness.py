@@ -42,11 +42,11 @@ class Health:
         except Unavailable:
             checks["postgres"] = "does not answer"
         checks["keyring"] = await self._keyring()
-        checks["kafka"] = "ok" if self.subscription.ready else self.subscription.reason or self.subscription.state
+        checks["consumer"] = "ok" if self.subscription.ready else self.subscription.reason or self.subscription.state
         relay = self.relay()
         checks["relay"] = "ok" if relay.state in ("leading", "standby") else relay.reason or relay.state
         lag = self._lag()
-        lag["notifications.events"] = relay.lag
+        lag["relay notifications.events"] = relay.lag
         metrics.RELAY_LAG.labels("notifications").set(relay.lag)
         metrics.RELAY_LEADER.labels("notifications").set(relay.leader)
         return Readiness(all(state == "ok" for state in checks.values()), checks, lag, parked)
@@ -62,6 +62,6 @@ class Health:
         lag: Counter[str] = Counter()
         for (topic, _), records in self.subscription.lag().items():
             lag[topic] += records or 0
-        for topic in consumer.TOPICS:
+        for topic in self.subscription.topics:
             metrics.CONSUMER_LAG.labels(consumer.NAME, topic).set(lag[topic])
-        return {topic: lag[topic] for topic in consumer.TOPICS}
+        return {f"consumer {topic}": lag[topic] for topic in self.subscription.topics}

@@ -16,7 +16,16 @@ _COUNTERS = {
 _RULES: Mapping[str, str] = {kind: actor.id for kind, actor in RULES.items()}
 
 
+def written(events: int) -> None:
+    """One transaction that wrote this many events."""
+    metrics.COMMITS.labels("notifications").inc()
+    metrics.EVENTS_APPENDED.labels("notifications").inc(events)
+    metrics.BATCH_EVENTS.labels("notifications").observe(events)
+
+
 def count(tally: Mapping[tuple[str, str], int]) -> None:
     """(event type, kind of reminder) -> number."""
+    if tally:
+        written(sum(tally.values()))
     for (event_type, kind), number in tally.items():
         _COUNTERS[event_type].labels(_RULES[kind]).inc(number)
