@@ -18,6 +18,7 @@ from shared.publication import MAX_BATCH_BYTES, Building, Stored, Unpublishable
 logger = structlog.get_logger(__name__)
 
 _TRANSACTION_TIMEOUT_MS = 20_000
+_TRANSACTION_BYTES = 8 * 1_048_576
 _STANDBY_SECONDS = 1.0
 _CHECK_SECONDS = 1.0
 _MAX_BACKOFF_SECONDS = 5.0
@@ -79,7 +80,7 @@ class Relay:
         bootstrap: str,
         topic: str,
         partitions: int,
-        batch: int = 2000,
+        batch: int = 4000,
         poll_seconds: float = 0.2,
     ) -> None:
         self._source = source
@@ -210,16 +211,20 @@ class Relay:
         if not records:
             return _Batch([], published, published.position, more=False)
         building = Building(producer, published, self._partitions)
+        size = 0
         for record in records:
+            size += len(record.state)
             try:
                 building.add(record)
             except Unpublishable:
                 if building.published is published:
                     raise
-                # What comes before it is published first; the next read begins with it.
-                return _Batch(building.builders, building.published, self._source.head(), more=True)
-        more = len(records) == self._limit
-        return _Batch(building.builders, building.published, self._source.head() if more else records[-1].id, more)
+                break  # What comes before it is published first; the next read begins with it.
+            if size > _TRANSACTION_BYTES:
+                break
+        last = building.published.position
+        more = last < records[-1].id or len(records) == self._limit
+        return _Batch(building.builders, building.published, self._source.head() if more else last, more)
 
     async def _begin(self, producer: AIOKafkaProducer, batch: _Batch) -> list[asyncio.Future[Any]]:
         await producer.begin_transaction()

@@ -175,6 +175,14 @@ async def test_a_record_too_large_for_kafka_stops_the_relay_before_it(kafka: str
     assert_published(await read_topic(kafka, topic), 5)
 
 
+async def test_large_records_are_spread_over_several_transactions(kafka: str, database: str, topic: str) -> None:
+    log = MemoryLog()
+    log.records = [record(position, pad=900_000) for position in range(1, 25)]
+    async with running(log, database, kafka, topic) as relay:
+        await reached(relay, 24)
+    assert [len(item.value) > 900_000 for item in await read_topic(kafka, topic)] == [True] * 24
+
+
 async def test_a_record_that_is_no_record_stops_the_relay_before_it(kafka: str, database: str, topic: str) -> None:
     log = MemoryLog()
     log.records.append(Stored(1, b"{}"))
