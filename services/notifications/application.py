@@ -97,9 +97,7 @@ class Application:
         if command.customer not in self._log.keyring.fetch({command.customer}):
             raise NotFound(f"customer {command.customer} is unknown here or was erased; check the id")
         local_date = command.due_at.astimezone(ZoneInfo(self._zone)).date()
-        plan = Plan(
-            reminder_id, "follow_up", command.due_at, local_date, self._zone, command.assignee, command.note
-        )
+        plan = Plan(reminder_id, "follow_up", command.due_at, local_date, self._zone, command.assignee, command.note)
         timer = Timer(reminder_id, command.customer, "follow_up", command.due_at, local_date, self._zone)
         return self._change(timer, plan, context, remembered)
 

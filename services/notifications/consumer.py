@@ -136,9 +136,7 @@ class Consumer:
 
 def _usable(record: ParkedRecord) -> Source:
     topic, _, partition = record.source.rpartition("/")
-    source = Source(
-        record.source, topic, int(partition), record.offset, record.position, 0, record.key, record.value
-    )
+    source = Source(record.source, topic, int(partition), record.offset, record.position, 0, record.key, record.value)
     if record.position == 0:
         raise Rejected(source, record.reason)
     return source

@@ -60,9 +60,7 @@ class Result:
         sent = self.delivery
         if isinstance(self.outcome, Receipt):
             return NoteSent(sent.reminder_id, sent.message_id, sent.channel)
-        return NoteFailed(
-            sent.reminder_id, sent.message_id, sent.channel, self.outcome.error, self.attempt, self.final
-        )
+        return NoteFailed(sent.reminder_id, sent.message_id, sent.channel, self.outcome.error, self.attempt, self.final)
 
 
 class Deliveries:

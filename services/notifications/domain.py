@@ -174,9 +174,7 @@ def _note(state: Reminder, command: NoteSent | NoteFailed) -> Sequence[Contract]
     if command.message_id in state.closed:
         return ()
     if isinstance(command, NoteSent):
-        return (
-            MessageSent(message_id=command.message_id, reminder_id=command.reminder_id, channel=command.channel),
-        )
+        return (MessageSent(message_id=command.message_id, reminder_id=command.reminder_id, channel=command.channel),)
     return (
         MessageFailed(
             message_id=command.message_id,

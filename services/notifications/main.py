@@ -39,9 +39,7 @@ OWN_TOPIC = "notifications.events"
 class Service:
     """One process of this service, wired but not running."""
 
-    def __init__(
-        self, settings: Settings, *, topics: tuple[str, ...] = TOPICS, own_topic: str = OWN_TOPIC
-    ) -> None:
+    def __init__(self, settings: Settings, *, topics: tuple[str, ...] = TOPICS, own_topic: str = OWN_TOPIC) -> None:
         self.settings = settings
         self.topics = topics
         self.own_topic = own_topic

@@ -27,9 +27,7 @@ async def test_a_repeated_command_gets_the_first_answer_and_plans_once(bench: Be
 
 
 async def test_a_repeated_cancellation_gets_the_first_answer(bench: Bench) -> None:
-    planned = await bench.application.plan_follow_up(
-        PlanFollowUp(customer=await bench.register(), due_at=DUE), asked()
-    )
+    planned = await bench.application.plan_follow_up(PlanFollowUp(customer=await bench.register(), due_at=DUE), asked())
     context = asked()
 
     first = await bench.application.cancel(planned["id"], CancelReminder(), context)
@@ -66,9 +64,7 @@ async def test_an_unknown_reminder_is_not_found(bench: Bench) -> None:
 
 async def test_a_reminder_of_an_erased_customer_is_found_without_its_personal_fields(bench: Bench) -> None:
     customer = await bench.register()
-    planned = await bench.application.plan_follow_up(
-        PlanFollowUp(customer=customer, due_at=DUE, note="call"), asked()
-    )
+    planned = await bench.application.plan_follow_up(PlanFollowUp(customer=customer, due_at=DUE, note="call"), asked())
     bench.log.keyring.destroy(customer)
 
     found = await bench.application.find(planned["id"])

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,12 @@ class World:
     identities: Log
     topics: tuple[str, str]
     own_topic: str
-    service: Service
-    http: httpx.AsyncClient
+    life: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def start(self) -> None:
+        """Starts the service; closing `life` stops it."""
+        self.service = Service(self.settings, topics=self.topics, own_topic=self.own_topic)
+        self.http = await self.life.enter_async_context(running(self.service))
 
     async def tell(self, log: Log, customer: str, *events: Contract) -> None:
         stream = f"{log.name}-{customer}"
@@ -60,7 +64,9 @@ class World:
     def as_role(self, role: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {issue(self.folder / 'issuer', 'u1', [role])}"}
 
-    async def ask(self, method: str, path: str, body: Any = None, role: str = "admin", **headers: str) -> httpx.Response:
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, role: str = "admin", **headers: str
+    ) -> httpx.Response:
         return await self.http.request(method, path, json=body, headers=self.as_role(role) | headers)
 
     async def caught_up(self) -> bool:
@@ -81,6 +87,11 @@ async def until(condition: Callable[[], Awaitable[bool]], what: str, seconds: fl
     while not await condition():
         assert time.monotonic() < deadline, what
         await asyncio.sleep(0.05)
+
+
+def kek_file(folder: Path) -> Path:
+    """The file that key_encryption_keys has made."""
+    return next(folder.glob("kek-*.json"))
 
 
 @asynccontextmanager
@@ -112,14 +123,13 @@ async def world(postgres_url: Callable[[str], str], kafka: str, tmp_path: Path) 
     await ensure_topics(kafka, [*topics, own_topic], partitions=PARTITIONS, replication=1)
     keyring_url = postgres_url("keyring")
     keys = key_encryption_keys(tmp_path)
-    (kek,) = tmp_path.glob("kek-*.json")
     settings = Settings(
         service="notifications",
         postgres_url=postgres_url("notifications"),
         keyring_url=keyring_url,
         kafka=kafka,
         partitions=PARTITIONS,
-        kek_file=kek,
+        kek_file=kek_file(tmp_path),
         jwks_file=make_issuer(tmp_path / "issuer"),
         timezone="Europe/Berlin",
         clock="test",
@@ -134,9 +144,9 @@ async def world(postgres_url: Callable[[str], str], kafka: str, tmp_path: Path) 
             url = postgres_url(name)
             logs.append(stack.enter_context(running_log(name, url, keyring)))
             await stack.enter_async_context(publishing(logs[-1], url, kafka, topic))
-        service = Service(settings, topics=topics, own_topic=own_topic)
-        http = await stack.enter_async_context(running(service))
-        world = World(tmp_path, settings, logs[0], logs[1], topics, own_topic, service, http)
+        world = World(tmp_path, settings, logs[0], logs[1], topics, own_topic)
+        await world.start()
+        stack.push_async_callback(world.life.aclose)
         await until(world.caught_up, "the service never became ready")
         yield world
 
@@ -173,14 +183,12 @@ async def test_a_stopped_service_catches_up_without_doing_anything_twice(world: 
         return await world.told(first) == ["reminder.planned"]
 
     await until(planned, "the reminder was not planned")
-    again = Service(world.settings, topics=world.topics, own_topic=world.own_topic)
+    await world.life.aclose()
     second = await world.register(date(1980, 3, 1))
-    async with running(again) as http:
-        world.http = http
-        await until(world.caught_up, "the second instance did not catch up")
+    await world.start()
 
     async def both_planned() -> bool:
-        return await world.told(second) == ["reminder.planned"]
+        return await world.told(second) == ["reminder.planned"] and await world.caught_up()
 
     await until(both_planned, "the second reminder was not planned")
     assert await world.told(first) == ["reminder.planned"]
@@ -191,9 +199,8 @@ async def test_poison_on_a_topic_parks_and_is_shown(world: World) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=world.settings.kafka)
     await producer.start()
     try:
-        await producer.send_and_wait(
-            world.topics[0], b"{no json", key=customer.encode(), headers=[("position", b"1"), ("prev", b"0")], partition=0
-        )
+        headers = [("position", b"1"), ("prev", b"0")]
+        await producer.send_and_wait(world.topics[0], b"{no json", customer.encode(), partition=0, headers=headers)
     finally:
         await producer.stop()
 
@@ -236,29 +243,41 @@ async def test_a_follow_up_over_http(world: World) -> None:
     assert (late.status_code, late.json()["type"]) == (409, "urn:custlog:problem:conflict")
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "role", "status"),
-    [
-        ("POST", "/reminders", {"customer": "x", "due_at": "2030-01-01T00:00:00Z"}, "sales", 422),
-        ("POST", "/reminders", {"customer": uuid7(), "due_at": "2030-01-01T00:00:00"}, "sales", 422),
-        ("POST", "/reminders", {"customer": uuid7(), "due_at": "2030-01-01T00:00:00Z", "extra": 1}, "sales", 422),
-        ("POST", "/reminders", {"customer": uuid7(), "due_at": "2030-01-01T00:00:00Z"}, "sales", 404),
-        ("POST", "/reminders", {"customer": uuid7(), "due_at": "2030-01-01T00:00:00Z"}, "viewer", 403),
-        ("GET", f"/reminders/{uuid7()}", None, "sales", 404),
-        ("GET", "/reminders/x", None, "sales", 422),
-        ("POST", f"/reminders/{uuid7()}/cancel", None, "sales", 404),
-        ("PUT", "/clock", {"now": "2030-01-01T00:00:00Z"}, "sales", 403),
-        ("PUT", "/clock", {"now": "soon"}, "operator", 422),
-        ("POST", "/timers/run", None, "sales", 403),
-        ("GET", "/ops/parked", None, "sales", 403),
-    ],
-)
-async def test_bad_requests_get_a_problem_that_names_no_input(
-    world: World, method: str, path: str, body: Any, role: str, status: int
-) -> None:
-    answer = await world.ask(method, path, body, role=role)
+DUE = "2030-01-01T00:00:00Z"
+BAD_REQUESTS: list[tuple[str, str, Any, str, int]] = [
+    ("POST", "/reminders", {"customer": "x", "due_at": DUE}, "sales", 422),
+    ("POST", "/reminders", {"customer": uuid7(), "due_at": "2030-01-01T00:00:00"}, "sales", 422),
+    ("POST", "/reminders", {"customer": uuid7(), "due_at": DUE, "extra": 1}, "sales", 422),
+    ("POST", "/reminders", {"customer": uuid7(), "due_at": DUE}, "sales", 404),
+    ("POST", "/reminders", {"customer": uuid7(), "due_at": DUE}, "viewer", 403),
+    ("GET", f"/reminders/{uuid7()}", None, "sales", 404),
+    ("GET", "/reminders/x", None, "sales", 422),
+    ("POST", f"/reminders/{uuid7()}/cancel", None, "sales", 404),
+    ("PUT", "/clock", {"now": "2030-01-01T00:00:00Z"}, "sales", 403),
+    ("PUT", "/clock", {"now": "soon"}, "operator", 422),
+    ("POST", "/timers/run", None, "sales", 403),
+    ("GET", "/ops/parked", None, "sales", 403),
+]
 
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+
+async def test_bad_requests_get_a_problem(world: World) -> None:
+    for method, path, body, role, status in BAD_REQUESTS:
+        answer = await world.ask(method, path, body, role=role)
+
+        assert (answer.status_code, method, path, role) == (status, method, path, role)
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_commands_are_taken_while_there_is_no_broker(world: World) -> None:
+    await world.life.aclose()
+    customer = await world.register(None)
+    world.settings = world.settings.model_copy(update={"kafka": "127.0.0.1:1"})
+    await world.start()
+
+    made = await world.ask("POST", "/reminders", {"customer": customer, "due_at": DUE}, role="sales")
+
+    assert made.status_code == 201
+    assert (await world.http.get("/health/ready")).status_code == 503
 
 
 async def test_a_set_up_with_the_machine_s_clock_has_no_clock_to_move(world: World) -> None:

@@ -1,4 +1,4 @@
-"""What every channel promises. A channel is one file here and one line in CHANNELS of its package's table."""
+"""What every channel promises. A channel is one file here and one line in main.py."""
 
 from __future__ import annotations
 
