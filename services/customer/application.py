@@ -121,7 +121,7 @@ class Application:
             holders = await self.log.holders(commit.reserve)
             if not holders:
                 raise Conflict("This source and external id were taken a moment ago; send the request again.") from None
-            raise AlreadyRegistered(_id_of(holders[commit.reserve[0]])) from None
+            raise AlreadyRegistered(id_of(holders[commit.reserve[0]])) from None
 
     async def start(self, aggregate: Aggregate, customer_id: str, command: Command, context: Context) -> Answer:
         """Begins an order, a ticket or an interaction of an existing, unarchived customer."""
@@ -206,5 +206,6 @@ def _answer(committed: Committed) -> Answer:
     return Answer.model_validate(committed.result)
 
 
-def _id_of(stream: str) -> str:
+def id_of(stream: str) -> str:
+    """The aggregate of a stream."""
     return stream.partition("-")[2]
