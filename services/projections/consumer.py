@@ -51,7 +51,7 @@ class Consumer:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
-                await self._look()
+                await self.look()
             except Exception as error:  # noqa: BLE001 - MongoDB may be away; the next look tells
                 _log.warning("the views cannot be watched", error=type(error).__name__)
 
@@ -62,7 +62,8 @@ class Consumer:
             lags[topic] += lag or 0
         return dict(lags)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """One look: begins anew where positions are missing."""
         store = self._application.store
         if not await store.complete():
             await self._begin_anew()

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from pymongo import ASCENDING, DeleteOne, InsertOne, ReplaceOne, UpdateOne
+from pymongo.errors import CollectionInvalid, OperationFailure
 
 from services.projections.views.view import View, WorkingSet
 from shared.errors import Unavailable
@@ -22,6 +23,8 @@ from shared.streaming import source_name
 ALIASES = "aliases"
 BUILDS = "builds"
 QUERY_MS = 5_000
+
+_NAMESPACE_EXISTS = 48
 
 logger = structlog.get_logger(__name__)
 
@@ -50,11 +53,7 @@ class Store:
 
     async def prepare(self) -> bool:
         """Creates what is missing; True if the views begin anew. Called at start and whenever Incomplete was raised."""
-        await create_inbox(self.database)
-        existing = set(await self.database.list_collection_names())
-        for name in {ALIASES, BUILDS} - existing:
-            await self.database.create_collection(name)
-        await self.database[BUILDS].create_index([("running", ASCENDING)], unique=True, sparse=True)
+        await self._create_missing()
         if await self._complete(None):
             return False
         build = uuid7()
@@ -181,6 +180,21 @@ class Store:
 
     def _is_ours(self, row: Mapping[str, Any]) -> bool:
         return row["_id"] in self.views and row["version"] == self.views[row["_id"]].version
+
+    async def _create_missing(self) -> None:
+        while True:
+            try:
+                await create_inbox(self.database)
+                existing = set(await self.database.list_collection_names())
+                for name in {ALIASES, BUILDS} - existing:
+                    await self.database.create_collection(name)
+                await self.database[BUILDS].create_index([("running", ASCENDING)], unique=True, sparse=True)
+            except (CollectionInvalid, OperationFailure) as error:
+                # Another instance creates the same at the same moment.
+                if isinstance(error, OperationFailure) and error.code != _NAMESPACE_EXISTS:
+                    raise
+            else:
+                return
 
     async def _complete(self, session: Any) -> bool:
         stored = await self.inbox.positions(session, self.sources)

@@ -1,0 +1,182 @@
+"""Batches into a real MongoDB: equal to the fold, once each, whole or not at all."""
+
+import asyncio
+import random
+
+import pytest
+
+from services.projections.application import TooManyParked
+from services.projections.store import ALIASES, Incomplete
+from services.projections.views import VIEWS
+from services.projections.views.numbers import NUMBERS
+from shared.errors import Unavailable
+from shared.events.customer import Tagged
+from shared.events.identity import NumberAssigned
+from shared.ids import uuid7
+from shared.inbox_mongo import POSITIONS
+from shared.mongo import Driver
+from shared.privacy.keyring import Keyring
+from tests.projections.stage import ANN, BEN, CARL, Wire, differences, failing, sources, views_in
+from tests.projections.test_any_order import a_history
+from tests.support.events import History, customer_registered
+
+pytestmark = pytest.mark.server
+each_driver = pytest.mark.parametrize("driver", ["motor", "pymongo"])
+
+
+@each_driver
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_the_views_equal_the_fold_of_the_logs(
+    mongo_url: str, keyring: Keyring, driver: Driver, seed: int
+) -> None:
+    wire = Wire(keyring)
+    records = wire.put(a_history(seed, 150))
+    chance = random.Random(seed)
+    async with views_in(mongo_url, keyring, driver=driver) as application:
+        while records:
+            size = chance.randint(1, 40)
+            batch, records = records[:size], records[size:]
+            await application.take(sources(batch))
+        assert await differences(application, wire.events()) == []
+
+
+async def test_records_that_come_again_change_nothing(mongo_url: str, keyring: Keyring) -> None:
+    wire = Wire(keyring)
+    records = wire.put(a_history(4, 40))
+    async with views_in(mongo_url, keyring) as application:
+        await application.take(sources(records[:30]))
+        again = await application.take(sources(records))
+        assert again.duplicates == 30
+        assert await differences(application, wire.events()) == []
+
+
+@each_driver
+async def test_two_owners_of_a_partition_apply_each_record_once(
+    mongo_url: str, keyring: Keyring, driver: Driver
+) -> None:
+    wire = Wire(keyring)
+    batch = sources(wire.put(a_history(5, 60)))
+    async with views_in(mongo_url, keyring, driver=driver) as application:
+        done = await asyncio.gather(*(application.take(batch) for _ in range(3)))
+        assert sorted(len(plan.apply) for plan in done) == [0, 0, len(batch)]
+        assert await differences(application, wire.events()) == []
+
+
+async def test_a_poison_record_parks_its_customer_and_nobody_else(mongo_url: str, keyring: Keyring) -> None:
+    wire = Wire(keyring)
+    told = History().tell(ANN, customer_registered("Ann")).tell(BEN, customer_registered("Ben"))
+    told.tell(ANN, Tagged(added=("x",)))
+    ann, ben, tagged = told.events
+    records = [wire.poison(ann), *wire.put([ben]), *wire.put([tagged])]
+    async with views_in(mongo_url, keyring) as application:
+        plan = await application.take(sources(records))
+        assert [source.key for source in plan.apply] == [BEN]
+        assert await application.parked() == {"parked": 2, "keys": [ANN]}
+        assert await application.redrive() == {"applied": 0, "parked": 2}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"\xff", b"[]", b'{"log":"customer"}', b"\x00", b"[" * 10_000],
+    ids=["empty", "no UTF-8", "a list", "fields missing", "NUL", "deep"],
+)
+async def test_whatever_a_record_holds_it_parks(mongo_url: str, keyring: Keyring, value: bytes) -> None:
+    wire = Wire(keyring)
+    record = wire.poison(History().tell(ANN, customer_registered()).events[0], value)
+    async with views_in(mongo_url, keyring) as application:
+        await application.take([record.source])
+        assert (await application.parked())["parked"] == 1
+
+
+async def test_a_record_of_another_log_or_key_parks(mongo_url: str, keyring: Keyring) -> None:
+    told = History().tell(ANN, customer_registered()).tell(ANN, NumberAssigned(number="K-1", rule="r", serial=1))
+    registered, number = (record.source for record in Wire(keyring).put(told.events))
+    async with views_in(mongo_url, keyring) as application:
+        astray = number._replace(topic=registered.topic, name=registered.name)
+        foreign = registered._replace(key=BEN, position=2, prev=1, offset=1)
+        plan = await application.take([astray, foreign])
+        assert plan.apply == []
+        assert (await application.parked())["parked"] == 2
+
+
+async def test_a_failing_fold_parks_the_event_and_a_redrive_brings_it_back_in_order(
+    mongo_url: str, keyring: Keyring
+) -> None:
+    switch = {"on": True}
+    views = {**VIEWS, "numbers": failing(NUMBERS, NumberAssigned.TYPE, switch)}
+    told = History().tell(ANN, customer_registered("Ann")).tell(ANN, NumberAssigned(number="K-1", rule="r", serial=1))
+    told.tell(BEN, customer_registered("Ben")).tell(ANN, Tagged(added=("later",)))
+    wire = Wire(keyring)
+    async with views_in(mongo_url, keyring, views=views) as application:
+        await application.take(sources(wire.put(told.events)))
+        assert (await application.parked())["keys"] == [ANN]
+        tree = await (await application.store.collection("timeline")).distinct("customers")
+        assert BEN in tree
+        switch["on"] = False
+        redriven = await application.redrive(ANN)
+        assert redriven["parked"] == 0
+        assert await differences(application, wire.events()) == []
+
+
+async def test_too_many_parked_records_stop_the_consumer_and_take_nothing(mongo_url: str, keyring: Keyring) -> None:
+    wire = Wire(keyring)
+    told = History().tell(ANN, customer_registered()).tell(BEN, customer_registered()).tell(CARL, customer_registered())
+    async with views_in(mongo_url, keyring, parked_cap=2) as application:
+        with pytest.raises(TooManyParked, match="3 records"):
+            await application.take([wire.poison(event).source for event in told.events])
+        assert (await application.parked())["parked"] == 0
+        assert set((await application.store.positions()).values()) == {0}
+
+
+async def test_without_positions_the_views_begin_anew(mongo_url: str, keyring: Keyring) -> None:
+    wire = Wire(keyring)
+    records = sources(wire.put(a_history(6, 50)))
+    async with views_in(mongo_url, keyring) as application:
+        await application.take(records)
+        await application.store.database[POSITIONS].drop()
+        with pytest.raises(Incomplete):
+            await application.take(records)
+        assert await application.store.prepare()
+        await application.take(records)
+        assert await differences(application, wire.events()) == []
+
+
+async def test_a_wiped_database_begins_anew(mongo_url: str, keyring: Keyring) -> None:
+    wire = Wire(keyring)
+    records = sources(wire.put(a_history(7, 20)))
+    async with views_in(mongo_url, keyring) as application:
+        await application.take(records)
+        await application.store.mongo.client.drop_database(application.store.database.name)
+        with pytest.raises(Incomplete):
+            await application.take(records)
+        await asyncio.gather(application.store.prepare(), application.store.prepare())
+        await application.take(records)
+        assert await differences(application, wire.events()) == []
+        assert await application.store.database[ALIASES].count_documents({}) == len(VIEWS)
+
+
+async def test_an_erased_subject_is_folded_as_erased(mongo_url: str, keyring: Keyring) -> None:
+    wire, gone = Wire(keyring), uuid7()
+    records = sources(wire.put(History().tell(gone, customer_registered("Secretname")).events))
+    keyring.destroy(gone)
+    async with views_in(mongo_url, keyring) as application:
+        await application.take(records)
+        directory = await application.store.collection("directory")
+        assert (await directory.find_one({"_id": gone}))["name"] is None
+        assert await differences(application, wire.events()) == []
+
+
+async def test_without_the_keyring_nothing_is_taken(mongo_url: str, keyring: Keyring) -> None:
+    records = sources(Wire(keyring).put(History().tell(ANN, customer_registered()).events))
+
+    class Silent(Keyring):
+        def __init__(self) -> None:
+            pass
+
+        def fetch(self, _: object) -> dict[str, object]:  # type: ignore[override]
+            raise Unavailable("no answer")
+
+    async with views_in(mongo_url, Silent()) as application:
+        with pytest.raises(Unavailable):
+            await application.take(records)
+        assert set((await application.store.positions()).values()) == {0}
