@@ -45,10 +45,10 @@ class Service:
         self._own_topic = own_topic
         keys = KeyEncryptionKeys.read(settings.kek_file)
         self._keyring = Keyring(settings.keyring_url, keys)
-        self._log = Log(
+        self.log = Log(
             SERVICE, settings.postgres_url, self._keyring, make_clock(settings.clock), on_commit=_count_commit
         )
-        self._consumer = IdentityConsumer(self._log, Matching(fingerprints(keys.blind_index_key)))
+        self._consumer = IdentityConsumer(self.log, Matching(fingerprints(keys.blind_index_key)))
         self._subscription: Subscription | None = None
         self._relay: Relay | None = None
         verifier = Verifier.from_file(settings.jwks_file, settings.token_issuer, settings.token_audience)
@@ -56,7 +56,7 @@ class Service:
             settings,
             verifier,
             [
-                identities(IdentityApplication(self._log)),
+                identities(IdentityApplication(self.log)),
                 operations(Operations(redrive=self._consumer.redrive, parked=self._consumer.parked)),
             ],
             self.readiness,
@@ -75,13 +75,13 @@ class Service:
             replication=settings.replication,
         )
         relay = self._relay = Relay(
-            self._log,
+            self.log,
             postgres_url=settings.postgres_url,
             bootstrap=settings.kafka,
             topic=self._own_topic,
             partitions=settings.partitions,
         )
-        self._log.when_committed(relay.wake_threadsafe)
+        self.log.when_committed(relay.wake_threadsafe)
         subscription = self._subscription = subscribe(
             kafka_broker(settings.kafka, SERVICE),
             [self._topic],
@@ -99,14 +99,14 @@ class Service:
 
     def _open(self) -> None:
         self._keyring.open()
-        self._log.open()
-        with self._log.transaction() as tx:
+        self.log.open()
+        with self.log.transaction() as tx:
             tx.lock()
             store.create_tables(tx.cursor)
             tx.cursor.execute(INBOX_DDL)
 
     def _close(self) -> None:
-        self._log.close()
+        self.log.close()
         self._keyring.close()
 
     async def readiness(self) -> Readiness:

@@ -1,0 +1,176 @@
+"""Batches of customer events on a real PostgreSQL: numbers, links, and what the tables hold."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from eventsourcing.persistence import DataError
+
+from services.identity import store
+from services.identity.numbering.rule import read
+from shared.eventlog.log import Transaction
+from shared.events import customer as facts
+from shared.events.identity import Linked, NumberAssigned
+from tests.identity.test_rules import person
+from tests.identity.world import CAUSE, World, customers
+
+pytestmark = pytest.mark.server
+
+ANN = person("Ann", "Lee", born="1980-02-03", phone="+4930123", tax="1234")
+
+
+async def test_every_new_customer_gets_the_next_number(world: World) -> None:
+    ids = customers(3)
+
+    await world.take(*((customer, person(f"Ann{n}", "Lee")) for n, customer in enumerate(ids)))
+
+    assigned = [event for event in world.events() if isinstance(event.data, NumberAssigned)]
+    assert [event.customer for event in assigned] == list(ids)
+    assert [read(event.data.number).serial for event in assigned] == [1, 2, 3]  # type: ignore[attr-defined]
+    assert [event.seq for event in assigned] == [1, 1, 1]
+
+
+async def test_numbers_go_on_without_a_gap_after_a_failed_batch(world: World) -> None:
+    first, second, third = customers(3)
+    await world.take((first, ANN))
+    with pytest.raises(DataError), world.log.transaction() as tx:
+        _fail_after_taking(tx, 10)
+
+    await world.take((second, person("Bob", "Ray")), (third, person("Eve", "Ray")))
+
+    assert [row["next"] for row in world.rows("numbering")] == [4]
+
+
+def _fail_after_taking(tx: Transaction, serials: int) -> None:
+    store.take_serials(tx.cursor, "customer", serials)
+    tx.cursor.execute("SELECT 1 / 0")
+
+
+async def test_customers_that_share_evidence_become_one_identity(world: World) -> None:
+    ann, bob, again = customers(3)
+
+    await world.take((ann, ANN), (bob, person("Bob", "Lee", phone="+4930123")))
+    await world.take((again, person("ann", "LEE", phone="+4930123")))
+
+    (linked,) = [event for event in world.events() if isinstance(event.data, Linked)]
+    assert isinstance(linked.data, Linked)
+    assert (linked.data.a, linked.data.b, linked.data.evidence) == (again, ann, ("name-phone",))
+    assert [(move.customer, move.identity) for move in linked.data.moves] == [(again, ann)]
+    assert world.identities() == {ann: ann, bob: bob, again: ann}
+    assert [row["position"] for row in world.rows("links")] == [linked.position]
+
+
+async def test_what_a_rule_does_tells_its_cause(world: World) -> None:
+    ann, again = customers(2)
+
+    await world.take((ann, ANN), (again, ANN))
+
+    *_, linked = world.events()
+    assert (linked.actor.kind, linked.actor.id) == ("rule", "match.exact.v1")
+    assert (linked.correlation, linked.purpose, linked.depth) == (CAUSE.correlation, CAUSE.purpose, 1)
+    assert linked.customer == again
+    assert linked.causation not in (linked.id, linked.correlation)
+
+
+async def test_the_split_into_batches_does_not_matter(world: World) -> None:
+    ids = customers(6)
+    events = [
+        (ids[0], ANN),
+        (ids[1], person("Bob", "Ray", email="b@x.org")),
+        (ids[2], person("Ann", "Lee", phone="+4930123", email="a@x.org")),
+        (ids[3], person("Ann", "Lee", email="a@x.org")),
+        (ids[1], facts.NameCorrected(name=facts.Name(full="Bob Roy", given="Bob", family="Roy"))),
+        (ids[4], person("Bob", "Ray", email="b@x.org")),
+        (ids[5], person("Bob", "Roy", email="b@x.org")),
+    ]
+
+    for event in events[:3]:
+        await world.take(event)
+    await world.take(*events[3:])
+
+    assert world.identities() == {
+        ids[0]: ids[0],
+        ids[1]: ids[1],
+        ids[2]: ids[0],
+        ids[3]: ids[0],
+        ids[4]: ids[4],
+        ids[5]: ids[1],
+    }
+
+
+async def test_a_correction_brings_customers_together(world: World) -> None:
+    ann, other = customers(2)
+    await world.take((ann, ANN), (other, person("Anne", "Leigh", phone="+4930123")))
+
+    await world.take((other, facts.NameCorrected(name=facts.Name(full="Ann Lee", given="Ann", family="Lee"))))
+
+    assert world.identities()[other] == ann
+
+
+async def test_evidence_that_was_taken_back_links_nobody_any_more(world: World) -> None:
+    ann, later = customers(2)
+    await world.take((ann, person("Ann", "Lee", born="1980-02-03")))
+    await world.take((ann, facts.BirthDateSet(birth_date=date(1981, 2, 3))))
+
+    await world.take((later, person("Ann", "Lee", born="1980-02-03")))
+
+    assert world.identities()[later] == later
+
+
+async def test_evidence_that_too_many_share_links_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "COMMON", 2)
+    ids = customers(4)
+    placeholder = {"phone": "+490000", "given": "No", "family": "Name"}
+    await world.take(*((customer, person(**placeholder)) for customer in ids[:3]))
+
+    await world.take((ids[3], person(**placeholder)))
+
+    assert world.identities()[ids[3]] == ids[3]
+
+
+async def test_an_erased_customer_gets_its_number_and_no_evidence(world: World) -> None:
+    (ann,) = customers(1)
+    record = world.topic.record(ann, ANN)
+    world.keyring.destroy(ann)
+
+    await world.consumer.handle([record])
+
+    assert [type(event) for event in world.data()] == [NumberAssigned]
+    assert world.rows("evidence") == []
+    assert [row["ct"] for row in world.rows("profiles")] == [None]
+
+
+async def test_events_that_say_nothing_about_who_somebody_is_write_nothing(world: World) -> None:
+    (ann,) = customers(1)
+    await world.take((ann, ANN))
+    before = world.tables()
+
+    plan = await world.take((ann, facts.Tagged(added=("vip",))), (ann, facts.CustomerArchived(reason="moved")))
+
+    assert len(plan.apply) == 2
+    assert world.tables() == before
+
+
+async def test_no_table_holds_personal_data_in_the_clear(world: World) -> None:
+    (canary,) = customers(1)
+
+    await world.take((canary, person("Canary", "Xylophone", phone="+49301234567", tax="98765", born="1980-02-03")))
+
+    text = repr(world.tables()).lower()
+    assert not any(secret in text for secret in ("canary", "xylophone", "1234567", "98765", "1980-02-03"))
+
+
+async def test_a_purge_leaves_nothing_that_was_made_of_a_subjects_data(world: World) -> None:
+    ann, again, later = customers(3)
+    await world.take((ann, ANN), (again, ANN))
+
+    with world.log.transaction() as tx:
+        store.purge(tx.cursor, again)
+
+    assert {str(row["customer"]) for row in world.rows("evidence")} == {ann}
+    (purged,) = [row for row in world.rows("profiles") if str(row["customer"]) == again]
+    assert (purged["key"], purged["nonce"], purged["ct"]) == (None, None, None)
+    assert world.identities() == {ann: ann, again: ann}
+    await world.take((again, facts.CustomerArchived(reason="erased")), (later, ANN))
+    assert world.identities()[later] == ann
