@@ -30,6 +30,8 @@ __all__ = [
 ]
 
 _EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+# Far enough from the end of the calendar that every offset can be taken off.
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -74,7 +76,9 @@ class _NameParts(BaseModel):
 
 
 Day = Annotated[date, BeforeValidator(_day), Field(ge=date(1800, 1, 1))]
-PastInstant = Annotated[AwareDatetime, BeforeValidator(_moment), Field(ge=_EARLIEST), AfterValidator(_to_utc)]
+PastInstant = Annotated[
+    AwareDatetime, BeforeValidator(_moment), Field(ge=_EARLIEST, le=_LATEST), AfterValidator(_to_utc)
+]
 Amount = Annotated[str, StringConstraints(pattern=r"^(0|[1-9]\d{0,14})(\.\d{1,6})?$")]
 NameField = Annotated[Name, CleanParts, BeforeValidator(_name_parts, json_schema_input_type=Word | _NameParts)]
 AddressField = Annotated[Address, CleanParts]
