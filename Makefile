@@ -32,7 +32,7 @@ check: setup
 	@$(RUN)/python -m pytest -q -m "not server and not slow"
 
 bench: setup
-	@$(RUN)/custlog bench
+	@$(RUN)/python -m tests.bench
 
 up down status: setup
 	@$(RUN)/custlog $@
