@@ -107,9 +107,9 @@ async def test_an_older_membership_never_replaces_a_newer_one(bench: Bench) -> N
 
 
 async def test_too_many_parked_records_stop_the_consumer_and_leave_the_batch(
-    postgres_url: Callable[[str], str], tmp_path: Path
+    empty: Callable[[str], str], tmp_path: Path
 ) -> None:
-    with running_bench(postgres_url, tmp_path, parked_cap=1) as bench:
+    with running_bench(empty, tmp_path, parked_cap=1) as bench:
         for _ in range(2):
             await bench.register(date(1980, 3, 1))
         records = bench.customers.news()

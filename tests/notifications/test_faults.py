@@ -30,29 +30,24 @@ CREATE TRIGGER hold BEFORE INSERT ON deliveries FOR EACH ROW EXECUTE FUNCTION ho
 HELD = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
 
 
-def firing_process(urls: dict[str, str], folder: Path, bench: Bench) -> subprocess.Popen[bytes]:
+def firing_process(database: Callable[[str], str], folder: Path, bench: Bench) -> subprocess.Popen[bytes]:
     (kek,) = folder.glob("kek-*.json")
-    arguments = (urls["notifications"], urls["keyring"], str(kek), bench.clock.now().isoformat())
+    arguments = (database("notifications"), database("keyring"), str(kek), bench.clock.now().isoformat())
     return subprocess.Popen([sys.executable, "-m", "tests.notifications.killed", *arguments], cwd=ROOT)
 
 
 async def test_a_process_killed_between_claim_and_commit_leaves_the_reminder_to_fire_once(
-    postgres_url: Callable[[str], str], tmp_path: Path
+    empty: Callable[[str], str], tmp_path: Path
 ) -> None:
-    urls: dict[str, str] = {}
-
-    def create(name: str) -> str:
-        return urls.setdefault(name, postgres_url(name))
-
     with (
-        running_bench(create, tmp_path) as bench,
-        psycopg.connect(urls["notifications"], autocommit=True) as side,
+        running_bench(empty, tmp_path) as bench,
+        psycopg.connect(empty("notifications"), autocommit=True) as side,
     ):
         customer = await bench.register(date(1980, 3, 1))
         await bench.follow()
         bench.at("2027-03-02T00:00Z")
         side.execute(HOLD)
-        process = firing_process(urls, tmp_path, bench)
+        process = firing_process(empty, tmp_path, bench)
         try:
             await until(lambda: side.execute(HELD).fetchone() is not None, "the process never came to its last write")
         finally:

@@ -117,15 +117,15 @@ async def running(service: Service) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def world(postgres_url: Callable[[str], str], kafka: str, tmp_path: Path) -> AsyncIterator[World]:
+async def world(empty: Callable[[str], str], kafka: str, tmp_path: Path) -> AsyncIterator[World]:
     run = uuid7()[-8:]
     topics, own_topic = (f"customer.events.{run}", f"identity.events.{run}"), f"notifications.events.{run}"
     await ensure_topics(kafka, [*topics, own_topic], partitions=PARTITIONS, replication=1)
-    keyring_url = postgres_url("keyring")
+    keyring_url = empty("keyring")
     keys = key_encryption_keys(tmp_path)
     settings = Settings(
         service="notifications",
-        postgres_url=postgres_url("notifications"),
+        postgres_url=empty("notifications"),
         keyring_url=keyring_url,
         kafka=kafka,
         partitions=PARTITIONS,
@@ -141,7 +141,7 @@ async def world(postgres_url: Callable[[str], str], kafka: str, tmp_path: Path) 
         stack.callback(keyring.close)
         logs = []
         for name, topic in zip(("customer", "identity"), topics, strict=True):
-            url = postgres_url(name)
+            url = empty(name)
             logs.append(stack.enter_context(running_log(name, url, keyring)))
             await stack.enter_async_context(publishing(logs[-1], url, kafka, topic))
         world = World(tmp_path, settings, logs[0], logs[1], topics, own_topic)
