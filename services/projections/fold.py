@@ -1,6 +1,6 @@
 """The one way in which events become documents: live, in a rebuild and in the check alike."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -64,20 +64,18 @@ class Difference:
     """missing: only the fold has it; extra: only the store has it; different: both have it, with other contents."""
 
 
-def compare(events: Iterable[Recorded], read_view: Callable[[str], Iterable[Document]]) -> list[Difference]:
-    """Every difference between the views as stored and the fold of all events, by canonical JSON, byte for byte.
-
-    read_view  view -> all documents of its active build
-    """
+def compare(folded: Mapping[str, Mapping[str, Document]], stored: Mapping[str, Iterable[Document]]) -> list[Difference]:
+    """Every difference between the fold of all events and the views as stored, by canonical JSON, byte for byte."""
     differences: list[Difference] = []
-    for view, expected in fold_all(events).items():
-        for document in read_view(view):
-            folded = expected.pop(document["_id"], None)
-            if folded is None:
-                differences.append(Difference(view, document["_id"], "extra"))
-            elif canonical(folded) != canonical(document):
-                differences.append(Difference(view, document["_id"], "different"))
-        differences += [Difference(view, key, "missing") for key in expected]
+    for view, expected in folded.items():
+        found = {document["_id"]: document for document in stored.get(view, ())}
+        for key in expected.keys() | found.keys():
+            if key not in found:
+                differences.append(Difference(view, key, "missing"))
+            elif key not in expected:
+                differences.append(Difference(view, key, "extra"))
+            elif canonical(expected[key]) != canonical(found[key]):
+                differences.append(Difference(view, key, "different"))
     return sorted(differences, key=lambda difference: (difference.view, difference.id))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from services.projections.fold import fold_all
 from services.projections.views.customer import CUSTOMER
+from services.projections.views.golden import golden
 from shared.events import customer as says
 from shared.events.envelope import ERASED
 from shared.events.identity import AliasAdded, Linked, Move, NumberAssigned, Separated
@@ -38,7 +39,7 @@ def test_a_registration_becomes_an_identity_of_one_member() -> None:
     assert member["version"] == 1
     assert member["tags"] == ["a", "vip"]
     assert member["contacts"][an_id(PHONE)]["state"] == "added"
-    assert document["golden"]["name"] == {
+    assert golden(document["members"])["name"] == {
         "member": ANN,
         "event": history.events[0].id,
         "at": history.events[0].occurred_at,
@@ -83,7 +84,7 @@ def test_a_removed_contact_point_leaves_no_sealed_part() -> None:
     (member,) = documents(history)[ANN]["members"]
     assert member["sealed"] == []
     assert member["contacts"][contact]["state"] == "removed"
-    assert "email" not in documents(history)[ANN]["golden"]
+    assert "email" not in golden(documents(history)[ANN]["members"])
 
 
 def test_orders_and_tickets_are_summed_up() -> None:
@@ -114,7 +115,7 @@ def test_linked_customers_share_one_document_and_separated_ones_get_theirs_back(
     history.tell(ANN, Separated(a=ANN, b=BEN, reason="wrong", moves=(Move(customer=BEN, identity=BEN),)))
     after = documents(history)
     assert after[ANN] == before[ANN]
-    assert after[BEN]["golden"] == before[BEN]["golden"]
+    assert golden(after[BEN]["members"]) == golden(before[BEN]["members"])
 
 
 def test_a_link_may_come_before_the_customers_it_links() -> None:
@@ -123,25 +124,25 @@ def test_a_link_may_come_before_the_customers_it_links() -> None:
     history.tell(ANN, customer_registered("Ann"))
     document = documents(history)[ANN]
     assert [member["registered_at"] is not None for member in document["members"]] == [True, True]
-    assert document["golden"]["number"]["member"] == ANN
+    assert golden(document["members"])["number"]["member"] == ANN
 
 
 def test_the_verified_contact_wins_then_the_most_recent_value_and_an_archived_member_loses() -> None:
     history = History().tell(ANN, customer_registered("Ann", "+4930000001"))
     history.tell(BEN, customer_registered("Ben", "+4930000002"))
     history.tell(ANN, linked((BEN, ANN)), says.ContactPointVerified(contact_id=an_id("+4930000001"), method="call"))
-    golden = documents(history)[ANN]["golden"]
-    assert (golden["phone"]["member"], golden["phone"]["why"]) == (ANN, "verified")
-    assert golden["phone"]["contact"] == an_id("+4930000001")
-    assert (golden["name"]["member"], golden["name"]["why"]) == (BEN, "most recent")
+    record = golden(documents(history)[ANN]["members"])
+    assert (record["phone"]["member"], record["phone"]["why"]) == (ANN, "verified")
+    assert record["phone"]["contact"] == an_id("+4930000001")
+    assert (record["name"]["member"], record["name"]["why"]) == (BEN, "most recent")
     history.tell(BEN, says.CustomerArchived(reason="moved"))
-    assert documents(history)[ANN]["golden"]["name"]["why"] == "active member"
+    assert golden(documents(history)[ANN]["members"])["name"]["why"] == "active member"
 
 
 def test_of_values_of_the_same_time_the_oldest_members_holds() -> None:
     history = History().tell(BEN, customer_registered("Ben"), at=START).tell(ANN, customer_registered("Ann"), at=START)
     history.tell(ANN, linked((BEN, ANN)))
-    name = documents(history)[ANN]["golden"]["name"]
+    name = golden(documents(history)[ANN]["members"])["name"]
     assert (name["member"], name["why"]) == (ANN, "oldest member")
 
 
@@ -149,7 +150,7 @@ def test_a_back_filled_value_does_not_win() -> None:
     history = History().tell(ANN, customer_registered("Ann"))
     history.tell(BEN, customer_registered("Ben"), at=START - timedelta(days=900))
     history.tell(ANN, linked((BEN, ANN)))
-    assert documents(history)[ANN]["golden"]["name"]["member"] == ANN
+    assert golden(documents(history)[ANN]["members"])["name"]["member"] == ANN
 
 
 def test_an_erased_registration_is_a_normal_value() -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 from services.projections.api.opening import Opened
 from services.projections.api.shown import Shown, Sight, contact_mask
+from services.projections.views.golden import golden as survivors
+from services.projections.views.survivorship import POLICY
 from services.projections.views.view import Document
 from shared.access.levels import Level
 from shared.access.policy import MaskKind
@@ -42,9 +44,9 @@ def golden(document: Document, opened: Opened, sight: Sight) -> Document:
     members = {member["customer"]: member for member in document["members"]}
     fields = {
         name: {**_golden_value(name, chosen, members[chosen["member"]], opened, sight), **chosen}
-        for name, chosen in document["golden"].items()
+        for name, chosen in survivors(document["members"]).items()
     }
-    return {"policy": document["policy"], "fields": fields}
+    return {"policy": POLICY, "fields": fields}
 
 
 def _golden_value(name: str, chosen: Document, member: Document, opened: Opened, sight: Sight) -> Shown:

@@ -1,15 +1,15 @@
-"""View `customer`: everything known about one identity, member by member, and which member's value stands for it.
+"""View `customer`: everything known about one identity, member by member.
 
-{_id: identity, policy, golden: {field: {member, event, at, why, contact?}}, members: [member by customer id]}
+{_id: identity, members: [member by customer id]}
+
+The golden record is not in it: it is a pure function of the members (golden.py), computed when it is read.
 
 No sealed value is opened here. A field refers to the event that holds it, and the member keeps that event's sealed
 part, as stored, for as long as a field refers to it. A reference whose part is missing is an erased value.
 """
 
-from services.projections.views.golden import golden
 from services.projections.views.member import MEMBER_FOLDS, new_member
 from services.projections.views.membership import member_folds, members_wanted, of_subject
-from services.projections.views.survivorship import POLICY
 from services.projections.views.view import Decision, Document, View
 from shared.events import notifications
 
@@ -33,11 +33,6 @@ LEVELS: dict[str, Decision] = {
 }
 
 
-def _finish(document: Document) -> None:
-    document["policy"] = POLICY
-    document["golden"] = golden(document["members"])
-
-
 def _purge(document: Document, subject: str) -> None:
     for member in document["members"]:
         member["sealed"] = [part for part in member["sealed"] if part["subject"] != subject]
@@ -46,7 +41,6 @@ def _purge(document: Document, subject: str) -> None:
             member["contacts"] = {
                 contact: known for contact, known in member["contacts"].items() if known["event"] != member["event"]
             }
-    _finish(document)
 
 
 CUSTOMER = View(
@@ -67,5 +61,4 @@ CUSTOMER = View(
     indexes=((("members.customer", 1),),),
     of_subject=of_subject,
     purge=_purge,
-    finish=_finish,
 )
