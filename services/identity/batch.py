@@ -142,7 +142,7 @@ class _Serials:
 
     def assign(self) -> NumberAssigned:
         serial, self._next = self._next, self._next + 1
-        return NumberAssigned.model_construct(number=numbering.render(serial), rule=numbering.RULE, serial=serial)
+        return NumberAssigned(number=numbering.render(serial), rule=numbering.RULE, serial=serial)
 
 
 @dataclass(slots=True)
@@ -208,7 +208,7 @@ class _Decision:
             actor=actor,
             channel="identity",
             purpose=event.purpose,
-            command=derive(actor.id, event.id),
+            command=derive("reaction", "identity", event.id),
             correlation=event.correlation,
             causation=event.id,
             depth=event.depth + 1,
@@ -244,11 +244,14 @@ def _waves(commits: Sequence[Commit]) -> list[list[Commit]]:
 
 
 def _write(tx: Transaction, drafts: Mapping[str, _Draft], keys: Mapping[str, DataKey]) -> None:
-    added: list[tuple[bytes, str, int]] = []
+    added: list[tuple[str, Evidence]] = []
     removed: list[tuple[bytes, str]] = []
     for customer, draft in drafts.items():
-        added.extend((key, customer, rule) for key, rule in draft.evidence.items() if key not in draft.stored)
-        removed.extend((key, customer) for key in draft.stored if key not in draft.evidence)
+        if draft.stored:
+            added.append((customer, {k: rule for k, rule in draft.evidence.items() if k not in draft.stored}))
+            removed.extend((key, customer) for key in draft.stored if key not in draft.evidence)
+        else:
+            added.append((customer, draft.evidence))
     store.drop_evidence(tx.cursor, removed)
     store.put_evidence(tx.cursor, added)
     store.put_profiles(tx.cursor, [_seal(customer, draft, keys) for customer, draft in drafts.items()])

@@ -108,8 +108,8 @@ def link(
     if ban is not None and not lift_ban:
         raise Banned(f"customers {ban[0]} and {ban[1]} were separated by decision; lift that ban to link {a} and {b}")
     target, joining = min(ours, theirs), max(ours, theirs)
-    moves = tuple(Move.model_construct(customer=member, identity=target) for member in sorted(state.members[joining]))
-    return [Linked.model_construct(a=a, b=b, evidence=evidence, decided_by=decided_by, moves=moves, reason=reason)]
+    moves = tuple(Move(customer=member, identity=target) for member in sorted(state.members[joining]))
+    return [Linked(a=a, b=b, evidence=evidence, decided_by=decided_by, moves=moves, reason=reason)]
 
 
 def separate(state: Identities, a: str, b: str, reason: str) -> list[Separated]:

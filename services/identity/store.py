@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from psycopg import Cursor
@@ -181,10 +182,16 @@ def put_version(cursor: Cursor[Any], customer: str, version: int) -> None:
     cursor.execute(_PUT_VERSION, (version, customer))
 
 
-def put_evidence(cursor: Cursor[Any], rows: Sequence[tuple[bytes, str, int]]) -> None:
-    """Adds (key, customer, rule number)."""
-    if rows:
-        keys, customers, rules = zip(*rows, strict=True)
+def put_evidence(cursor: Cursor[Any], added: Iterable[tuple[str, Mapping[bytes, int]]]) -> None:
+    """Adds keys with the numbers of their rules, per customer. They must not be there yet."""
+    keys: list[bytes] = []
+    customers: list[str] = []
+    rules: list[int] = []
+    for customer, evidence in added:
+        keys.extend(evidence)
+        rules.extend(evidence.values())
+        customers.extend(repeat(customer, len(evidence)))
+    if keys:
         cursor.execute(_PUT_EVIDENCE, (_bytes_array(keys), _array(customers), _array(rules)))
 
 

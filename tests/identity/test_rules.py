@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from services.identity.matching.rules import RULES, compound_keys, names
 from shared.events import customer as facts
 from shared.events.envelope import ERASED, Contract
 from shared.ids import uuid7
+from shared.privacy.keyring import KeyEncryptionKeys
 
 KEY = b"k" * 32
 
@@ -190,3 +194,17 @@ def test_no_text_breaks_a_rule(given_name: str, family: str, line: str) -> None:
     strange = Features(given=given_name or None, family=family or None, full=line or None, birth_date="1980-01-01")
 
     assert isinstance(fingerprints(KEY)(strange), dict)
+
+
+def test_the_index_key_outlives_a_rotation_of_the_key_encryption_key(tmp_path: Path) -> None:
+    first, second = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
+    before, after = tmp_path / "before.json", tmp_path / "after.json"
+    before.write_text(json.dumps({"current": 1, "keys": {"1": first}}))
+    after.write_text(json.dumps({"current": 2, "keys": {"2": second, "1": first}}))
+
+    old, new = KeyEncryptionKeys.read(before), KeyEncryptionKeys.read(after)
+
+    assert old.blind_index_key == new.blind_index_key
+    assert len(old.blind_index_key) == 32
+    assert old.blind_index_key.hex() not in repr(old)
+    assert "blind_index_key" not in repr(old)

@@ -86,16 +86,12 @@ _TERMS: tuple[Term, ...] = tuple(dict.fromkeys(term for rule in RULES for term i
 
 
 def compound_keys(features: Features) -> list[tuple[int, str]]:
-    """Every (rule number, compound key in the clear) of these features, each once. Never store or log a key."""
+    """Every (rule number, compound key in the clear) of these features. Never store or log a key."""
     normal = normalise(features)
     terms = {term: term(normal) for term in _TERMS}
-    keys: dict[tuple[int, str], None] = {}
-    for rule in RULES:
-        values = [terms[term] for term in rule.terms]
-        if all(values):
-            for parts in product(*values):
-                keys[rule.number, "\x1f".join(parts)] = None
-    return list(keys)
+    return [
+        (rule.number, "\x1f".join(parts)) for rule in RULES for parts in product(*[terms[term] for term in rule.terms])
+    ]
 
 
 def names(numbers: Iterable[int]) -> tuple[str, ...]:
