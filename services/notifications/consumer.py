@@ -131,6 +131,8 @@ class Consumer:
             _log.warning("re-drive failed", parked_key=key, reason=_reason(error))
             return 0
         reporting.count(tally)
+        for record in records:
+            metrics.RECORDS_PARKED.labels(NAME, record.source.rpartition("/")[0]).dec()
         return len(records)
 
 

@@ -61,7 +61,8 @@ class Health:
     def _lag(self) -> dict[str, int]:
         lag: Counter[str] = Counter()
         for (topic, _), records in self.subscription.lag().items():
-            lag[topic] += records or 0
+            # Not known before the first fetch: then nobody may take it for caught up.
+            lag[topic] += 1 if records is None else records
         for topic in self.subscription.topics:
             metrics.CONSUMER_LAG.labels(consumer.NAME, topic).set(lag[topic])
         return {f"consumer {topic}": lag[topic] for topic in self.subscription.topics}

@@ -14,7 +14,7 @@ from psycopg import Cursor
 
 from services.notifications import causes, reporting, store
 from services.notifications.effects import Tally
-from services.notifications.rules.firing import Ending, already_greeted, end_due, occasion
+from services.notifications.rules.firing import Ending, already_greeted, end_due, occasion, postponed
 from services.notifications.rules.timer import Book, Change, Timer
 from shared.clock import Clock
 from shared.errors import AlreadyReserved, CustlogError
@@ -103,6 +103,9 @@ class Timers:
         customers = {timer.customer for timer in due}
         erased = customers - self._log.keyring.fetch(customers).keys()
         book = Book(store.timers_of(tx.cursor, customers), now)
+        for later in filter(None, (postponed(timer, now) for timer in due)):
+            book.amend(later)
+        due = [timer for timer in due if timer.reminder_id not in book.changed]
         identities = store.identities(tx.cursor, customers)
         endings = list(end_due(book, due, identities, _greeted(tx.cursor, due, identities), erased))
         sources = store.records_at(tx.cursor, [(timer.stream, timer.seq) for timer in due])

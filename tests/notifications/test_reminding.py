@@ -113,6 +113,22 @@ async def test_nothing_fires_early(bench: Bench) -> None:
     assert await bench.timers.fire_due() == {"fired": 1, "cancelled": 0, "planned": 1}
 
 
+async def test_a_reminder_planned_under_older_rules_of_its_zone_waits_for_nine_by_the_present_ones(
+    bench: Bench,
+) -> None:
+    customer = await bench.register(date(1980, 3, 1))
+    await bench.follow()
+    await bench.execute("UPDATE timers SET due_at = due_at - interval '1 hour'")
+    bench.at("2027-03-01T07:30Z")
+
+    assert (await bench.timers.fire_due())["fired"] == 0
+
+    (timer,) = await bench.timers_of(customer)
+    assert timer.due_at.isoformat() == "2027-03-01T08:00:00+00:00"
+    bench.at("2027-03-01T08:00Z")
+    assert (await bench.timers.fire_due())["fired"] == 1
+
+
 async def test_a_fired_reminder_plans_the_next_year_and_leaves_one_file(bench: Bench) -> None:
     customer = await bench.register(date(1980, 2, 29))
     await bench.follow()

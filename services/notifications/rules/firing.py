@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from services.notifications.domain import Cancel, Fire
+from services.notifications.rules.birthday import due_at
 from services.notifications.rules.planning import Desk
 from services.notifications.rules.timer import Book, Change, Timer
 
@@ -27,6 +28,14 @@ class Ending:
 def occasion(identity: str, year: int) -> str:
     """The unique key of one person's birthday greeting in one year."""
     return f"greeting:birthday:{identity}:{year}"
+
+
+def postponed(timer: Timer, now: datetime) -> Timer | None:
+    """The timer at its new instant if the zone's rules changed since it was planned and put it off; else None."""
+    if timer.birthday is None:
+        return None
+    due = due_at(timer.local_date, timer.zone)
+    return replace(timer, due_at=due) if due > now else None
 
 
 def end_due(
