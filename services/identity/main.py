@@ -19,7 +19,7 @@ from services.identity.consumer import CONSUMER, TOPIC, IdentityConsumer
 from services.identity.matching.fingerprint import fingerprints
 from shared import log, metrics
 from shared.access.tokens import Verifier
-from shared.clock import make_clock
+from shared.clock import SystemClock
 from shared.eventlog.log import Log
 from shared.http import Readiness, Tasks, create_app, serve
 from shared.inbox import INBOX_DDL
@@ -46,7 +46,7 @@ class Service:
         keys = KeyEncryptionKeys.read(settings.kek_file)
         self._keyring = Keyring(settings.keyring_url, keys)
         self.log = Log(
-            SERVICE, settings.postgres_url, self._keyring, make_clock(settings.clock), on_commit=_count_commit
+            SERVICE, settings.postgres_url, self._keyring, SystemClock(), on_commit=_count_commit
         )
         self._consumer = IdentityConsumer(self.log, Matching(fingerprints(keys.blind_index_key)))
         self._subscription: Subscription | None = None

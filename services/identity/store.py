@@ -105,9 +105,14 @@ def _bytes_array(values: Iterable[bytes]) -> str:
     return "{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}"
 
 
+def _run(cursor: Cursor[Any], statement: Any, parameters: Any) -> Cursor[Any]:
+    """Executes with a plan made for these parameters: a prepared plan would keep to what suited an empty table."""
+    return cursor.execute(statement, parameters, prepare=False)
+
+
 def profiles(cursor: Cursor[Any], customers: Collection[str]) -> dict[str, Profile]:
     """The profiles of those customers that have one."""
-    rows = cursor.execute(_PROFILES, (_array(customers),)).fetchall()
+    rows = _run(cursor, _PROFILES, (_array(customers),)).fetchall()
     return {row["customer"]: Profile(row["customer"], row["version"], _sealed(row)) for row in rows}
 
 
@@ -122,14 +127,14 @@ def holders(cursor: Cursor[Any], keys: Collection[bytes]) -> dict[bytes, list[st
     found: dict[bytes, list[str]] = {key: [] for key in keys}
     if found:
         order = list(found.values())
-        for row in cursor.execute(_HOLDERS, (_bytes_array(found), COMMON + 1)).fetchall():
+        for row in _run(cursor, _HOLDERS, (_bytes_array(found), COMMON + 1)).fetchall():
             order[row["place"] - 1].append(row["customer"])
     return found
 
 
 def identities(cursor: Cursor[Any], customers: Collection[str], *, with_links: bool = False) -> Identities:
     """All members of the identities of these customers, with the bans (and links) among them."""
-    rows = cursor.execute(_MEMBERSHIPS, (_array(customers),)).fetchall()
+    rows = _run(cursor, _MEMBERSHIPS, (_array(customers),)).fetchall()
     everyone = [row["customer"] for row in rows]
     return Identities.of(
         ((row["customer"], row["identity"]) for row in rows),
@@ -140,18 +145,18 @@ def identities(cursor: Cursor[Any], customers: Collection[str], *, with_links: b
 
 def _pairs(cursor: Cursor[Any], statement: Any, customers: list[str]) -> set[Pair]:
     everyone = _array(customers)
-    return {(row["a"], row["b"]) for row in cursor.execute(statement, (everyone, everyone)).fetchall()}
+    return {(row["a"], row["b"]) for row in _run(cursor, statement, (everyone, everyone)).fetchall()}
 
 
 def evidence(cursor: Cursor[Any], customers: Collection[str]) -> list[tuple[bytes, int, str]]:
     """(key, rule number, customer) of these customers, equal keys beside each other."""
-    rows = cursor.execute(_EVIDENCE, (_array(customers),)).fetchall()
+    rows = _run(cursor, _EVIDENCE, (_array(customers),)).fetchall()
     return [(bytes(row["key"]), row["rule"], row["customer"]) for row in rows]
 
 
 def take_serials(cursor: Cursor[Any], scope: str, count: int) -> int:
     """The first of `count` consecutive serials. They come back if the transaction does, so none is ever missing."""
-    row = cursor.execute(_TAKE_SERIALS, {"scope": scope, "count": count}).fetchone()
+    row = _run(cursor, _TAKE_SERIALS, {"scope": scope, "count": count}).fetchone()
     return int(row["first"]) if row else 1
 
 
@@ -164,7 +169,7 @@ def put_profiles(cursor: Cursor[Any], changed: Sequence[Profile]) -> None:
         _array(None if part is None else part.nonce for part in sealed),
         _array(None if part is None else part.ct for part in sealed),
     )
-    cursor.execute(_PUT_PROFILES, columns)
+    _run(cursor, _PUT_PROFILES, columns)
 
 
 def save(cursor: Cursor[Any], before: Identities, after: Identities, positions: Mapping[Pair, int]) -> None:
@@ -179,7 +184,7 @@ def save(cursor: Cursor[Any], before: Identities, after: Identities, positions: 
 
 def put_version(cursor: Cursor[Any], customer: str, version: int) -> None:
     """The version of a customer's identity stream after a command."""
-    cursor.execute(_PUT_VERSION, (version, customer))
+    _run(cursor, _PUT_VERSION, (version, customer))
 
 
 def put_evidence(cursor: Cursor[Any], added: Iterable[tuple[str, Mapping[bytes, int]]]) -> None:
@@ -192,37 +197,38 @@ def put_evidence(cursor: Cursor[Any], added: Iterable[tuple[str, Mapping[bytes, 
         rules.extend(evidence.values())
         customers.extend(repeat(customer, len(evidence)))
     if keys:
-        cursor.execute(_PUT_EVIDENCE, (_bytes_array(keys), _array(customers), _array(rules)))
+        _run(cursor, _PUT_EVIDENCE, (_bytes_array(keys), _array(customers), _array(rules)))
 
 
 def drop_evidence(cursor: Cursor[Any], rows: Sequence[tuple[bytes, str]]) -> None:
     """Takes away (key, customer)."""
     if rows:
         keys, customers = zip(*rows, strict=True)
-        cursor.execute(_DROP_EVIDENCE, (_bytes_array(keys), _array(customers)))
+        _run(cursor, _DROP_EVIDENCE, (_bytes_array(keys), _array(customers)))
 
 
 def put_members(cursor: Cursor[Any], identity_of: Mapping[str, str]) -> None:
     if identity_of:
-        cursor.execute(_PUT_MEMBERS, (_array(identity_of), _array(identity_of.values())))
+        _run(cursor, _PUT_MEMBERS, (_array(identity_of), _array(identity_of.values())))
 
 
 def put_links(cursor: Cursor[Any], links: Mapping[Pair, int]) -> None:
     """Adds links with the position of the event that made each."""
     if links:
         a, b = zip(*links, strict=True)
-        cursor.execute(_PUT_LINKS, (_array(a), _array(b), _array(links.values())))
+        _run(cursor, _PUT_LINKS, (_array(a), _array(b), _array(links.values())))
 
 
 def _change_pairs(cursor: Cursor[Any], statement: Any, pairs: Iterable[Pair]) -> None:
     rows = sorted(pairs)
     if rows:
-        cursor.execute(statement, [_array(column) for column in zip(*rows, strict=True)])
+        _run(cursor, statement, [_array(column) for column in zip(*rows, strict=True)])
 
 
 def links_of(cursor: Cursor[Any], customers: Collection[str]) -> list[tuple[str, str, int]]:
     """The live links among these customers, with the position of the event that made each, oldest first."""
-    rows = cursor.execute(
+    rows = _run(
+        cursor,
         "SELECT a::text, b::text, position FROM links WHERE a = ANY(%s::uuid[]) ORDER BY position, a, b",
         (_array(customers),),
     ).fetchall()
@@ -234,5 +240,5 @@ def purge(cursor: Cursor[Any], subject: str) -> None:
 
     Its id stays in memberships, links and bans, as it stays in the log: the identities of others must not change.
     """
-    cursor.execute("DELETE FROM evidence WHERE customer = %s", (subject,))
-    cursor.execute("UPDATE profiles SET key = NULL, nonce = NULL, ct = NULL WHERE customer = %s", (subject,))
+    _run(cursor, "DELETE FROM evidence WHERE customer = %s", (subject,))
+    _run(cursor, "UPDATE profiles SET key = NULL, nonce = NULL, ct = NULL WHERE customer = %s", (subject,))
