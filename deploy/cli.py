@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import typer
 
-from deploy.commands import logs, status, system, token
+from deploy.commands import demo, importing, logs, operate, replay, status, system, token
 from deploy.embedded.errors import EmbeddedError
 from shared.errors import CustlogError
 
@@ -20,6 +20,11 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "status": status.status,
     "logs": logs.logs,
     "token": token.token,
+    "import": importing.importing,
+    "replay": replay.replay,
+    "rebuild": operate.rebuild,
+    "parked": operate.parked,
+    "demo": demo.demo,
 }
 
 

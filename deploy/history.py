@@ -1,0 +1,125 @@
+"""Reads the logs as an auditor does: straight from their databases, in order, up to any instant.
+
+Read-only: nothing is created, and nothing depends on a service that runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from deploy.client import running_state
+from deploy.embedded.errors import EmbeddedError
+from deploy.embedded.home import Home
+from shared.eventlog.mapper import open_record, parse, subjects
+from shared.events.catalogue import LOGS
+from shared.events.envelope import Recorded, instant
+from shared.privacy.keyring import KeyEncryptionKeys, Keyring
+
+BATCH = 5_000
+
+_PAGE = "SELECT notification_id, state FROM events WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
+_OF_CUSTOMERS = "SELECT notification_id, state FROM events WHERE customer = ANY(%s::uuid[]) ORDER BY notification_id"
+_OF_TOPICS = "SELECT notification_id, state FROM events WHERE topic = ANY(%s) ORDER BY notification_id"
+_HEAD = "SELECT coalesce(max(notification_id), 0) FROM events"
+_HOLDER = "SELECT owner FROM reservations WHERE key = %s"
+_MEMBERSHIP = ("identity.linked.v1", "identity.separated.v1")
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All logs of one system, with the keyring that opens their personal fields."""
+
+    connections: Mapping[str, psycopg.Connection[tuple[Any, ...]]]
+    keyring: Keyring
+
+    def heads(self) -> dict[str, int]:
+        """The number of events in each log."""
+        return {log: self._rows(log, _HEAD, ())[0][0] for log in self.connections}
+
+    def all_events(self, heads: Mapping[str, int], as_of: datetime | None = None) -> Iterator[Recorded]:
+        """Every event of every log up to `heads` (and recorded not after `as_of`), log by log, in log order."""
+        for log in self.connections:
+            after = 0
+            while rows := self._rows(log, _PAGE, (after, min(BATCH, heads[log] - after))):
+                yield from self._open(rows, as_of)
+                after = rows[-1][0]
+
+    def of_customers(self, customers: Collection[str], as_of: datetime | None = None) -> list[Recorded]:
+        """What the logs hold about these customers, oldest first."""
+        events = [
+            event
+            for log in self.connections
+            for event in self._open(self._rows(log, _OF_CUSTOMERS, (list(customers),)), as_of)
+        ]
+        return sorted(events, key=lambda event: (event.recorded_at, event.log, event.position or 0))
+
+    def members(self, customer: str, as_of: datetime | None = None) -> list[str]:
+        """The customers of the identity that this customer belonged to at the instant, itself included."""
+        identity_of: dict[str, str] = {}
+        for event in self.membership(as_of):
+            identity_of.update({move.customer: move.identity for move in getattr(event.data, "moves", ())})
+        identity = identity_of.get(customer, customer)
+        members = {member for member, its in identity_of.items() if its == identity}
+        if identity_of.get(identity, identity) == identity:
+            members.add(identity)
+        return sorted(members)
+
+    def membership(self, as_of: datetime | None = None) -> list[Recorded]:
+        """Every event that moved customers between identities, in log order."""
+        return list(self._open(self._rows("identity", _OF_TOPICS, (list(_MEMBERSHIP),)), as_of))
+
+    def customer(self, reference: str) -> str:
+        """The customer behind a number, an alias, a customer id or `source:external-id`. EmbeddedError if unknown."""
+        for log, key in (("identity", f"number:{reference}"), ("customer", f"source:{reference}")):
+            if found := self._rows(log, _HOLDER, (key,)):
+                return str(found[0][0]).partition("-")[2]
+        try:
+            known = self._rows("customer", "SELECT 1 FROM events WHERE originator_id = %s", (f"customer-{reference}",))
+        except psycopg.DataError:
+            known = []
+        if not known:
+            raise EmbeddedError(f"No customer has the number, id or source:id {reference!r}.")
+        return reference
+
+    def _rows(self, log: str, statement: Any, given: Sequence[Any]) -> list[tuple[Any, ...]]:
+        try:
+            return self.connections[log].execute(statement, given, binary=True).fetchall()
+        except psycopg.errors.UndefinedTable:
+            return [(0,)] if statement is _HEAD else []
+
+    def _open(self, rows: Sequence[tuple[Any, ...]], as_of: datetime | None) -> Iterator[Recorded]:
+        parsed = [(position, parse(state)) for position, state in rows]
+        if as_of is not None:
+            until = instant(as_of)
+            parsed = [(position, record) for position, record in parsed if record.recorded_at <= until]
+        keys = self.keyring.fetch(subjects(record for _, record in parsed))
+        for position, record in parsed:
+            yield open_record(record, keys, position)
+
+
+@contextmanager
+def open_history(home: Home) -> Iterator[History]:
+    """The history of a system that is up. EmbeddedError if it is not."""
+    state = running_state(home)
+    base, _, query = state.servers["postgres"].url.partition("?")
+    address = base.rsplit("/", 1)[0]
+    suffix = f"?{query}" if query else ""
+    keyring = Keyring(f"{address}/keyring{suffix}", KeyEncryptionKeys.read(home.kek_file), pool_size=1)
+    keyring.open()
+    connections: dict[str, psycopg.Connection[tuple[Any, ...]]] = {}
+    try:
+        for log in LOGS:
+            connection = psycopg.connect(f"{address}/{log}{suffix}", autocommit=True)
+            connection.execute("SET default_transaction_read_only = on")
+            connections[log] = connection
+        yield History(connections, keyring)
+    finally:
+        for connection in connections.values():
+            connection.close()
+        keyring.close()

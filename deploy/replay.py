@@ -1,0 +1,163 @@
+"""Replay: what the logs alone say, and whether the views agree with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from deploy.embedded.errors import EmbeddedError
+from deploy.embedded.home import State
+from deploy.history import History
+from services.projections.fold import Difference, compare, fold_all
+from services.projections.views.golden import golden as golden_record
+from services.projections.views.view import Document
+from shared.events.envelope import Recorded, instant
+from shared.mongo import connect
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The whole log folded in memory, beside what MongoDB holds."""
+
+    heads: Mapping[str, int]
+    counts: Mapping[str, int]
+    folded: Mapping[str, Mapping[str, Any]]
+    differences: Sequence[Difference]
+
+    @property
+    def equal(self) -> bool:
+        return not self.differences
+
+    def lines(self) -> Iterator[str]:
+        """What was compared: one line per view, then the documents that differ."""
+        wrong = Counter(difference.view for difference in self.differences)
+        for view, documents in self.folded.items():
+            yield f"view {view}: {len(documents)} documents, {wrong[view] or 'none'} unlike the fold of the log"
+        for difference in self.differences[:SHOWN]:
+            yield f"  {difference.view} {difference.id}: {difference.how}"
+
+
+async def check(history: History, state: State, database: str = "custlog") -> Checked:
+    """Folds every log and compares every view, byte for byte. Run it when nothing is behind."""
+    heads = history.heads()
+    events = list(history.all_events(heads))
+    folded = fold_all(events)
+    mongo = connect(state.servers["mongo"].url)
+    try:
+        stored = await _stored(mongo.database(database))
+    finally:
+        await mongo.close()
+    return Checked(heads, Counter(event.type for event in events), folded, compare(folded, stored))
+
+
+async def _stored(database: Any) -> dict[str, list[Document]]:
+    """View -> the documents of the collection that its alias names."""
+    aliases = await database["aliases"].find({}).to_list(None)
+    return {row["_id"]: await database[row["active"]].find({}).to_list(None) for row in aliases}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of the golden record: its value, and which source said so, when and why it was chosen."""
+
+    name: str
+    value: Any
+    source: str
+    at: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One customer at an instant: who it is, what is known of it, and the events that made it."""
+
+    identity: str
+    number: str | None
+    members: tuple[str, ...]
+    golden: tuple[Field, ...]
+    events: tuple[Recorded, ...]
+    as_of: datetime | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "identity": self.identity,
+            "number": self.number,
+            "as_of": None if self.as_of is None else instant(self.as_of),
+            "members": self.members,
+            "golden": {field.name: {"value": field.value, "source": field.source, "at": field.at, "why": field.why}
+                       for field in self.golden},
+            "events": [_event_json(event) for event in self.events],
+        }  # fmt: skip
+
+
+def life(history: History, customer: str, as_of: datetime | None) -> Life:
+    """A customer's identity from the logs alone. Raises EmbeddedError if it did not exist at that instant."""
+    members = frozenset(history.members(customer, as_of))
+    events = history.of_customers(members, as_of)
+    if not events:
+        raise EmbeddedError(f"Customer {customer} was not known at {as_of}; choose a later instant.")
+    moves = [_only_moves_of(event, members) for event in history.membership(as_of)]
+    other = [event for event in events if not hasattr(event.data, "moves")]
+    documents = fold_all([*other, *moves])["customer"]
+    document = next(doc for doc in documents.values() if any(m["customer"] == customer for m in doc["members"]))
+    by_id = {event.id: event for event in events}
+    source_of = {m["customer"]: f"{m['source']}:{m['external_id']}" for m in document["members"]}
+    golden = tuple(
+        Field(
+            name,
+            _value(by_id[chosen["event"]], name, chosen.get("contact")),
+            source_of[chosen["member"]],
+            chosen["at"],
+            chosen["why"],
+        )
+        for name, chosen in sorted(golden_record(document["members"]).items())
+    )
+    number = next((field.value for field in golden if field.name == "number"), None)
+    return Life(document["_id"], number, tuple(sorted(source_of.values())), golden, tuple(events), as_of)
+
+
+def _only_moves_of(event: Recorded, members: frozenset[str]) -> Recorded:
+    moves = tuple(move for move in getattr(event.data, "moves", ()) if move.customer in members)
+    return replace(event, data=event.data.model_copy(update={"moves": moves}))
+
+
+def _value(event: Recorded, field: str, contact: str | None) -> Any:
+    """What the event says about a field of the golden record, as JSON; None where the event says nothing."""
+    data = event.data.model_dump(mode="json")
+    kind, _, detail = field.partition(":")
+    if contact is not None:
+        points = data.get("contact_points")
+        if isinstance(points, list):
+            return next((point["value"] for point in points if point["contact_id"] == contact), None)
+        return points if points is not None else data.get("value")
+    match kind:
+        case "classification":
+            return data.get("code") or (data.get("classification") or {}).get(detail)
+        case "extension":
+            return data.get("value")
+        case _:
+            return data.get(kind)
+
+
+def _event_json(event: Recorded) -> dict[str, Any]:
+    return {
+        "log": event.log,
+        "position": event.position,
+        "stream": event.stream,
+        "seq": event.seq,
+        "type": f"{event.type}.v{event.version}",
+        "recorded_at": event.recorded_at,
+        "occurred_at": event.occurred_at,
+        "actor": f"{event.actor.kind}:{event.actor.id}",
+        "channel": event.channel,
+        "purpose": event.purpose,
+        "command": event.command,
+        "correlation": event.correlation,
+        "customer": event.customer,
+        "data": event.data.model_dump(mode="json", exclude_none=True),
+    }
