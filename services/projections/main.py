@@ -1,6 +1,7 @@
 """The projections process: folds the three topics into the views, answers queries, rebuilds views."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -126,6 +127,14 @@ def _given(path: Path | None) -> Path:
     return path
 
 
+def tune_collector() -> None:
+    """A batch makes a few hundred thousand objects, hardly a cycle among them: with Python's default thresholds the
+    search for cycles took more than half of the time of decoding and folding (measured).
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+
+
 def main() -> None:
     """Runs until SIGTERM or SIGINT. Exits with 2 and one sentence per wrong setting."""
     try:
@@ -135,6 +144,7 @@ def main() -> None:
     except (SettingsError, OSError, ValueError) as wrong:
         sys.stderr.write(f"{wrong}\n")
         sys.exit(2)
+    tune_collector()
     serve(service.app, settings)
 
 

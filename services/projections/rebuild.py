@@ -99,7 +99,8 @@ class Rebuild:
         """Builds the views of which there is no build in the version of this code, as long as there are some."""
         while True:
             try:
-                if outdated := await self._store.outdated():
+                # Before the first positions there is nothing to build from; whoever reads the topics makes the builds.
+                if await self._store.complete() and (outdated := await self._store.outdated()):
                     await self.start(outdated)
                     await self.wait()
             except Conflict:

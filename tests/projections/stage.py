@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from services.projections.application import Application
-from services.projections.fold import Difference, compare
+from services.projections.fold import Difference, compare, fold_all
 from services.projections.store import Store
 from services.projections.views import VIEWS
 from services.projections.views.view import View
@@ -133,7 +133,7 @@ async def differences(application: Application, events: Iterable[Recorded]) -> l
     """How the active builds differ from the fold of these events."""
     store = application.store
     stored = {view: await (await store.collection(view)).find({}).to_list(None) for view in store.views}
-    return compare(events, lambda view: stored[view])
+    return compare(fold_all(events), stored)
 
 
 def failing(view: View, event_type: str, switch: dict[str, bool]) -> View:

@@ -20,11 +20,6 @@ def source_key(source: str, external_id: str) -> str:
     return f"source:{source}:{external_id}"
 
 
-def of_customer(customers: list[str]) -> Filter:
-    """Filter of all numbers of these customers."""
-    return {"customer": {"$in": customers}}
-
-
 def _of_number(data: NumberAssigned) -> tuple[str, str] | None:
     return data.number, "number"
 
@@ -66,8 +61,8 @@ def _wanted(events: Sequence[Recorded]) -> Filter | None:
     return {"_id": {"$in": keys}} if keys else None
 
 
-def _of_subject(subject: str) -> Filter:
-    return {"customer": subject}
+def _of_subject(subject: str) -> Filter:  # noqa: ARG001
+    return {"_id": {"$in": []}}
 
 
 def _purge(document: Document, subject: str) -> None:
@@ -81,7 +76,7 @@ NUMBERS = View(
     ignored=frozenset(NEWEST) - frozenset(_NAMED),
     wanted=_wanted,
     levels={f"{CustomerRegistered.TYPE}.{name}": "absent" for name in sorted(CustomerRegistered.SEALED)},
-    indexes=((("customer", 1),),),
+    indexes=(),
     of_subject=_of_subject,
     purge=_purge,
 )

@@ -48,7 +48,7 @@ PULSE = View(
     folds=dict.fromkeys(NEWEST, _fold),
     wanted=_wanted,
     levels={f"{contract.TYPE}.{name}": "absent" for contract in NEWEST.values() for name in sorted(contract.SEALED)},
-    indexes=((("day", 1),),),
+    indexes=(),
     of_subject=_of_subject,
     purge=_purge,
 )

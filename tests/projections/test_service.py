@@ -1,0 +1,81 @@
+"""The whole process in one piece: topics in, answers out, ready when it is."""
+
+from __future__ import annotations
+
+import base64
+import os
+import uuid
+from pathlib import Path
+
+import httpx
+import orjson
+import pytest
+
+from services.projections.main import Service
+from shared.access.tokens import issue, make_issuer
+from shared.ids import uuid7
+from shared.privacy.keyring import KeyEncryptionKeys, Keyring
+from shared.settings import Settings
+from tests.projections.stage import PARTITIONS, Wire
+from tests.projections.test_rebuild import Stage
+from tests.shared.topic import until
+from tests.support.events import History, customer_registered
+
+pytestmark = pytest.mark.server
+
+
+def settings_for(folder: Path, kafka: str, mongo_url: str, keyring_url: str) -> Settings:
+    kek = folder / "kek.json"
+    kek.write_bytes(orjson.dumps({"current": 1, "keys": {"1": base64.b64encode(os.urandom(32)).decode()}}))
+    return Settings(
+        service="projections",
+        kafka=kafka,
+        mongo_url=mongo_url,
+        mongo_database=f"views_{uuid.uuid4().hex[:8]}",
+        keyring_url=keyring_url,
+        kek_file=kek,
+        jwks_file=make_issuer(folder),
+        partitions=PARTITIONS,
+    )
+
+
+async def test_the_service_makes_its_topics_follows_them_and_answers(
+    kafka: str, mongo_url: str, keyring_url: str, tmp_path: Path
+) -> None:
+    stage = Stage(kafka)
+    settings = settings_for(tmp_path, kafka, mongo_url, keyring_url)
+    service = Service(settings, topics=stage.topics)
+    headers = {"Authorization": f"Bearer {issue(tmp_path, 'u1', ['manager', 'operator'])}"}
+    transport = httpx.ASGITransport(app=service.app)
+    customer = uuid7()
+    async with (
+        service.app.router.lifespan_context(service.app),
+        httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client,
+    ):
+        await until(lambda: service.subscription.ready, "the consumer runs")
+        await stage.producer.start()
+        keys = Keyring(settings.keyring_url, KeyEncryptionKeys.read(tmp_path / "kek.json"))
+        keys.open()
+        wire = Wire(keys, stage.topics)
+        await stage.publish(wire.put(History().tell(customer, customer_registered("Ada Example")).events))
+        await stage.producer.stop()
+        keys.close()
+
+        async def known() -> bool:
+            return (await client.get(f"/customers/{customer}")).status_code == 200
+
+        await until(known, "the customer can be read")
+        ready = (await client.get("/health/ready")).json()
+        assert ready["ok"] is True
+        assert ready["parked"] == 0
+        assert set(ready["checks"]) == {"mongo", "keyring", "consumer"}
+        assert (await client.post("/ops/rebuild", json={"views": "all"})).status_code == 202
+        await service.rebuild.wait()
+        (build,) = (await client.get("/ops/rebuild")).json()
+        assert (build["state"], build["applied"]) == ("done", 1)
+        found = (await client.get("/directory", params={"name": "ada"})).json()["items"]
+        assert [item["identity"] for item in found] == [customer]
+        assert (await client.post("/ops/rebuild", json={"views": ["none"]})).status_code == 422
+        metrics = (await client.get("/metrics")).text
+        assert 'custlog_view_fold_seconds_count{view="customer"}' in metrics
+        await service.mongo.client.drop_database(settings.mongo_database)
