@@ -61,6 +61,15 @@ class Application:
             applied += len(done.apply)
         return {"applied": applied, "parked": await self.store.inbox.parked_count()}
 
+    async def purge(self, subject: str) -> int:
+        """Erases a subject from the views once its key is destroyed. Answers how many documents were looked at.
+
+        A batch that was decoded with the key may be written just after: purge once more when it is done (a minute).
+        The build that was kept at the last switch is dropped with the next rebuild.
+        """
+        done: int = await self.store.mongo.transaction(partial(self.store.purge, subject=subject))
+        return done
+
     async def parked(self) -> dict[str, Any]:
         """How many records are parked, and the keys that have waited longest."""
         return {"parked": await self.store.inbox.parked_count(), "keys": await self.store.inbox.parked_keys(limit=100)}

@@ -91,7 +91,11 @@ class Rebuild:
     async def progress(self) -> list[dict[str, Any]]:
         """The last builds, the newest first: id, views, state, applied records, times, error."""
         rows = (
-            await self._store.database[BUILDS].find({}, {"running": 0}).sort("_id", DESCENDING).limit(10).to_list(None)
+            await self._store.database[BUILDS]
+            .find({}, {"running": 0, "purged": 0})
+            .sort("_id", DESCENDING)
+            .limit(10)
+            .to_list(None)
         )
         return [{"id": row.pop("_id"), **row} for row in rows]
 
@@ -149,6 +153,7 @@ class Rebuild:
 
     async def _make(self, build: str, attempt: int, views: list[str]) -> None:
         await self._store.forget_previous(views)
+        await self._store.database[BUILDS].update_one({"_id": build}, {"$set": {"purged": False}})
         made = Build(await self._store.create([self._store.views[view] for view in views], f"{build}_{attempt}"))
         async with self._topics.read() as reading:
             while sources := await reading.up_to(await self._store.next_offsets(), BATCH):
@@ -156,7 +161,7 @@ class Rebuild:
                 made.took(batch, await self._transaction(partial(self._apply, made=made, batch=batch)))
                 reading.taken(sources)
                 await self._report(build, made)
-            await self._transaction(partial(self._finish, made=made, reading=reading))
+            await self._transaction(partial(self._finish, build=build, made=made, reading=reading))
         await self._report(build, made)
         _log.info("views switched", build=build, views=views, applied=made.applied)
 
@@ -184,7 +189,7 @@ class Rebuild:
             raise Broken(str(failed)) from failed
         return left_out
 
-    async def _finish(self, session: Any, *, made: Build, reading: Reading) -> None:
+    async def _finish(self, session: Any, *, build: str, made: Build, reading: Reading) -> None:
         await self._store.hold_positions(session)
         sources = await reading.up_to(await self._store.next_offsets(session))
         batch = plan(sources, made.positions, ())
@@ -194,6 +199,8 @@ class Rebuild:
             raise Moved("the views began anew")
         if left_out != await self._store.parked_marks(session):
             raise Moved("parked records were re-driven")
+        if await self._store.database[BUILDS].find_one({"_id": build, "purged": True}, session=session):
+            raise Moved("a subject was erased")
         await self._store.switch(session, made.collections)
 
     async def _report(self, build: str, made: Build) -> None:

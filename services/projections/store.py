@@ -170,6 +170,23 @@ class Store:
                 {"_id": view}, {"$set": fields, "$inc": {"epoch": 1}}, upsert=True, session=session
             )
 
+    async def purge(self, session: Any, subject: str) -> int:
+        """Leaves in no active view what only the subject's key could open; a build under way begins again."""
+        await self.hold_positions(session)
+        await self.database[BUILDS].update_many({"running": True}, {"$set": {"purged": True}}, session=session)
+        purged = 0
+        for view, name in (await self.active(session)).items():
+            documents = (
+                await self.database[name].find(self.views[view].of_subject(subject), session=session).to_list(None)
+            )
+            for document in documents:
+                self.views[view].purge(document, subject)
+            if documents:
+                writes = [ReplaceOne({"_id": document["_id"]}, document) for document in documents]
+                await self.database[name].bulk_write(writes, ordered=False, session=session)
+            purged += len(documents)
+        return purged
+
     async def forget_previous(self, views: Iterable[str]) -> None:
         """Drops the builds that were kept when the aliases were last switched."""
         rows = await self.database[ALIASES].find({"_id": {"$in": list(views)}}).to_list(None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -12,6 +13,7 @@ from services.projections.views.numbers import NUMBERS
 from shared.errors import Unavailable
 from shared.events.customer import Tagged
 from shared.events.identity import NumberAssigned
+from shared.events.notifications import ReminderPlanned
 from shared.ids import uuid7
 from shared.inbox_mongo import POSITIONS
 from shared.mongo import Driver
@@ -20,6 +22,14 @@ from tests.projections.stage import ANN, BEN, CARL, Wire, differences, failing, 
 from tests.projections.test_any_order import a_history
 from tests.support.events import History, customer_registered
 
+REMINDER = ReminderPlanned(
+    reminder_id=uuid7(),
+    kind="birthday",
+    due_at=datetime(2026, 3, 1, 8, tzinfo=UTC),
+    local_date=date(2026, 3, 1),
+    zone="UTC",
+    note="Secretname",
+)
 pytestmark = pytest.mark.server
 each_driver = pytest.mark.parametrize("driver", ["motor", "pymongo"])
 
@@ -164,6 +174,19 @@ async def test_an_erased_subject_is_folded_as_erased(mongo_url: str, keyring: Ke
         directory = await application.store.collection("directory")
         assert (await directory.find_one({"_id": gone}))["name"] is None
         assert await differences(application, wire.events()) == []
+
+
+async def test_a_purge_leaves_what_a_fold_without_the_key_would_have_made(mongo_url: str, keyring: Keyring) -> None:
+    wire, gone = Wire(keyring), uuid7()
+    told = History().tell(gone, customer_registered("Secretname", "+4930777123")).tell(BEN, customer_registered("Ben"))
+    told.tell(gone, REMINDER)
+    async with views_in(mongo_url, keyring) as application:
+        await application.take(sources(wire.put(told.events)))
+        keyring.destroy(gone)
+        assert await application.purge(gone) > 0
+        assert await differences(application, wire.events()) == []
+        stored = [await (await application.store.collection(view)).find({}).to_list(None) for view in VIEWS]
+        assert "secretname" not in repr(stored).lower()
 
 
 async def test_without_the_keyring_nothing_is_taken(mongo_url: str, keyring: Keyring) -> None:
