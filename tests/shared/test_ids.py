@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared import ids
 from shared.ids import derive, is_uuid, timestamp_of, uuid7
 
 
@@ -59,3 +60,10 @@ def test_derived_ids_never_change() -> None:
 def test_only_the_canonical_form_is_a_uuid(text: str) -> None:
     assert not is_uuid(text)
     assert is_uuid(uuid7())
+
+
+@given(st.lists(st.text(), max_size=4))
+def test_a_derived_id_is_the_uuid_version_5_that_the_standard_library_makes(parts: list[str]) -> None:
+    name = "".join(f"{len(part)}:{part}" for part in parts)
+
+    assert derive(*parts) == str(uuid.uuid5(ids._NAMESPACE, name))
