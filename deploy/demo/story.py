@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -60,7 +61,7 @@ async def tell(operator: Client, home: Home, chosen: Chosen, before: datetime, c
     timeline = await operator.get("projections", f"/customers/{chosen.number}/timeline", limit=100)
     with open_history(home) as history:
         earlier = replay.life(history, chosen.customer, before)
-    source_of = {member["customer"]: f"{member['source']}:{member['external_id']}" for member in identity["members"]}
+    source_of = {member["customer"]: member["external_id"] for member in identity["members"]}
     console.print(f"\n[bold]Customer {chosen.number}[/] = {', '.join(source_of.values())}", highlight=False)
     console.print(_golden_table(identity["golden"]["fields"], source_of))
     console.print(_timeline_table(timeline["items"], source_of))
@@ -73,7 +74,7 @@ async def tell(operator: Client, home: Home, chosen: Chosen, before: datetime, c
 
 
 def _golden_table(golden: dict[str, Any], source_of: dict[str, str]) -> Table:
-    table = Table("field", "value", "from", "why", title="Golden record", title_justify="left")
+    table = _table("Golden record", "field", "value", "from", "why")
     for name, field in sorted(golden.items()):
         shown = field.get("value", field.get("masked", "erased" if field.get("erased") else "not shown"))
         table.add_row(name, escape(_text(shown)), source_of[field["member"]], field["why"])
@@ -81,40 +82,41 @@ def _golden_table(golden: dict[str, Any], source_of: dict[str, str]) -> Table:
 
 
 def _timeline_table(items: list[dict[str, Any]], source_of: dict[str, str]) -> Table:
-    table = Table("recorded", "what", "customer", "who", "through", title="Timeline", title_justify="left")
+    table = _table("Timeline", "recorded", "what", "about", "who", "through")
     for item in sorted(items, key=lambda item: str(item["recorded_at"])):
         actor = item["actor"]
         table.add_row(
             item["recorded_at"][11:23],
             item["type"],
-            ", ".join(source_of.get(customer, "") for customer in item["customers"]),
+            " ".join(source_of.get(customer, "") for customer in item["customers"]),
             f"{actor['kind']}:{actor['id']}",
             item["channel"],
         )
     return table
 
 
+def _table(title: str, *columns: str) -> Table:
+    return Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+
+
 def show_life(life: Life, console: Console) -> None:
     """A replayed customer: its state, then the events that made it."""
     instant = "" if life.as_of is None else f" as of {life.as_of.isoformat()}"
     console.print(f"[bold]Customer {life.number}[/]{instant} = {', '.join(life.members)}", highlight=False)
-    table = Table("field", "value", "from", "why")
+    table = _table("Golden record", "field", "value", "from", "why")
     for field in life.golden:
         table.add_row(field.name, escape(_text(field.value)), field.source, field.why)
     console.print(table)
-    events = Table("log", "position", "recorded", "what", "stream", "seq", "who", "through", "command")
+    events = _table("Events", "position", "recorded", "what", "who", "through", "stream")
     for event in life.events:
         who = f"{event.actor.kind}:{event.actor.id}"
         events.add_row(
-            event.log,
-            str(event.position),
+            f"{event.log}:{event.position}",
             event.recorded_at,
             f"{event.type}.v{event.version}",
-            event.stream,
-            str(event.seq),
             who,
             event.channel,
-            event.command,
+            f"{event.stream}@{event.seq}",
         )
     console.print(events)
 
