@@ -334,12 +334,14 @@ class GroupCommit:
         return answers
 
     def _persist(self, commits: Sequence[Commit]) -> list[Committed | CustlogError]:
+        deadline = time.monotonic() + sum(RETRY_SECONDS)
         for pause in (*RETRY_SECONDS, None):
             try:
                 with self._recorder.datastore.get_connection() as connection, connection.cursor() as cursor:
                     return self._writer.write(cursor, commits)
             except (OperationalError, InterfaceError, PoolTimeout) as error:
-                if pause is None or self._stopping:
+                # Waiting for a connection takes seconds by itself: callers are told while they still listen.
+                if pause is None or self._stopping or time.monotonic() > deadline:
                     raise Unavailable("the event log's database does not answer; the command was not taken") from error
             time.sleep(pause)
         raise AssertionError("unreachable")

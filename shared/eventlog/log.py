@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +20,14 @@ from shared.clock import Clock
 from shared.errors import CommandReused, CustlogError, Unavailable
 from shared.eventlog.commit import Commit, Committed, GroupCommit, Writer, recall
 from shared.eventlog.mapper import Record, open_record, parse, subjects
-from shared.eventlog.recorder import LOCK, LogRecorder, reservation_holders, stored_answers
+from shared.eventlog.recorder import (
+    LOCK,
+    LogRecorder,
+    head_of_log,
+    reservation_holders,
+    stored_answers,
+    stored_states,
+)
 from shared.events.envelope import Recorded
 from shared.privacy.keyring import Keyring
 
@@ -27,13 +35,16 @@ R = TypeVar("R")
 
 POOL_SIZE = 5
 POOL_OVERFLOW = 5
+ASK_AGAIN_SECONDS = 1.0
+RECONNECT_SECONDS = 5.0
+"""After so long a lost connection is given up, and whoever needs one makes it anew: the pool's own pauses double."""
 
 
 def datastore(url: str) -> PostgresDatastore:
     """The library's datastore for a libpq URL; one log per database. A host that is a path is a socket folder."""
     parts = urlsplit(url)
     socket = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair).get("host")
-    return PostgresDatastore(
+    made = PostgresDatastore(
         dbname=parts.path.lstrip("/"),
         host=unquote(socket) if socket else parts.hostname or "localhost",
         port=parts.port or 5432,
@@ -45,6 +56,8 @@ def datastore(url: str) -> PostgresDatastore:
         lock_timeout=10,
         originator_id_type="text",
     )
+    made.pool.reconnect_timeout = RECONNECT_SECONDS
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +135,7 @@ class Log:
 
     def load_now(self, stream: str) -> list[Recorded]:
         """`load` for callers that are in a thread already."""
-        stored = self.recorder.select_events(stream)
-        return self.open_all([parse(event.state) for event in stored])
+        return self.open_all([parse(state) for state in self._ask(lambda cursor: stored_states(cursor, stream))])
 
     def open_all(self, records: Sequence[Record], positions: Sequence[int] | None = None) -> list[Recorded]:
         """The events with their personal fields (`Erased` where the key is gone), one keyring query for all."""
@@ -146,7 +158,7 @@ class Log:
 
     def head(self) -> int:
         """The index of the newest event, 0 if the log is empty. Blocks; call it in a thread."""
-        return self.recorder.max_notification_id() or 0
+        return self._ask(head_of_log)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -166,13 +178,24 @@ class Log:
             raise Unavailable(f"the database of the {self.name} log does not answer") from error
 
     def _recall(self, commands: Sequence[tuple[str, bytes]]) -> list[Committed | CommandReused | None]:
-        with self.datastore.get_connection() as connection, connection.cursor() as cursor:
-            known = {answer.command: answer for answer in stored_answers(cursor, [command for command, _ in commands])}
+        ids = [command for command, _ in commands]
+        known = {answer.command: answer for answer in self._ask(lambda cursor: stored_answers(cursor, ids))}
         return [recall(known[command], digest) if command in known else None for command, digest in commands]
 
     def _holders(self, keys: Sequence[str]) -> dict[str, str]:
-        with self.datastore.get_connection() as connection, connection.cursor() as cursor:
-            return reservation_holders(cursor, keys)
+        return self._ask(lambda cursor: reservation_holders(cursor, keys))
+
+    def _ask(self, question: Callable[[Cursor[Any]], R]) -> R:
+        # A connection that the server closed fails at once and is replaced, so it is asked again; a failure that took
+        # time means that the server is away, and callers must learn it while they still listen.
+        deadline = time.monotonic() + ASK_AGAIN_SECONDS
+        while True:
+            try:
+                with self.datastore.get_connection() as connection, connection.cursor() as cursor:
+                    return question(cursor)
+            except (OperationalError, InterfaceError):
+                if time.monotonic() > deadline:
+                    raise
 
     def _committed(self, commits: int, events: int) -> None:
         self._on_commit(commits, events)

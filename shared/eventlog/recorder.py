@@ -148,6 +148,20 @@ def stored_answers(cursor: Cursor[Any], commands: Sequence[str]) -> list[StoredA
     ]
 
 
+def stored_states(cursor: Cursor[Any], stream: str) -> list[bytes]:
+    """The stored bytes of one stream's events, in order."""
+    cursor.execute(
+        "SELECT state FROM events WHERE originator_id = %s ORDER BY originator_version", (stream,), prepare=True
+    )
+    return [bytes(row["state"]) for row in cursor.fetchall()]
+
+
+def head_of_log(cursor: Cursor[Any]) -> int:
+    """The index of the newest event, 0 if there is none."""
+    cursor.execute("SELECT coalesce(max(notification_id), 0) AS head FROM events")
+    return int(cursor.fetchall()[0]["head"])
+
+
 def reservation_holders(cursor: Cursor[Any], keys: Sequence[str]) -> dict[str, str]:
     """Reservation key -> the stream that holds it; a free key is missing in the answer."""
     cursor.execute("SELECT key, owner FROM reservations WHERE key = ANY(%s)", (list(keys),))
