@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 _BOM = b"\xef\xbb\xbf"
-_TO_CLOSING_QUOTE = re.compile(rb'[^"]*(?:""[^"]*)*"')
+_TO_CLOSING_QUOTE = re.compile(rb'[^"]*(?:""[^"]*)*"(?!")')
 
 
 class BadRow(ValueError):
