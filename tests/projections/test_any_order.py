@@ -100,7 +100,12 @@ class MemoryStore:
             return []
         alternatives = wanted.get("$or", [wanted])
         ids = {key for one in alternatives if "_id" in one for key in one["_id"]["$in"]}
-        customers = {key for one in alternatives for key in one.get("members.customer", {}).get("$in", ())}
+        customers = {
+            key.removeprefix("i:")
+            for one in alternatives
+            for field in ("members.customer", "keys")
+            for key in one.get(field, {}).get("$in", ())
+        }
         return [
             deepcopy(document)
             for document in self.documents.values()

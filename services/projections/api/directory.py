@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from services.projections.api.paging import Limit, Page, cursor
 from services.projections.api.shown import Sight
 from services.projections.store import QUERY_MS, Store
-from services.projections.views.directory import PHONE_DIGITS, search
+from services.projections.views.directory import PHONE_DIGITS, member_classes, member_numbers, search
 from services.projections.views.view import Document
 from shared.access.levels import Level
 from shared.access.tokens import Caller
@@ -20,7 +20,6 @@ Phone = Annotated[
     str | None, Query(max_length=30, pattern=r"[0-9]", description=f"last digits; {PHONE_DIGITS} of them are compared")
 ]
 Classified = Annotated[str | None, Query(alias="class", max_length=130, description="<scheme>:<code>, or a tag")]
-_OPEN = ("numbers", "classes", "kinds", "sources", "archived")
 
 
 def directory(store: Store) -> APIRouter:
@@ -53,10 +52,14 @@ def directory(store: Store) -> APIRouter:
 
 
 def _shown(row: Document, sight: Sight) -> dict[str, Any]:
-    name = sight.show(Level.SENSITIVE, "name", row["name"]) if row["name"] is not None else None
+    members = row["members"]
     return {
         "identity": row["_id"],
-        "name": name,
-        "customers": [member["customer"] for member in row["members"]],
-        **{field: row[field] for field in _OPEN},
+        "name": None if row["name"] is None else sight.show(Level.SENSITIVE, "name", row["name"]),
+        "customers": [member["customer"] for member in members],
+        "numbers": sorted({number for member in members for number in member_numbers(member)}),
+        "classes": sorted({classified for member in members for classified in member_classes(member)}),
+        "kinds": sorted({member["kind"] for member in members if member["kind"] is not None}),
+        "sources": sorted({member["source"] for member in members if member["source"] is not None}),
+        "archived": row["archived"],
     }

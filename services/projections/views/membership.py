@@ -17,6 +17,7 @@ NewMember: TypeAlias = Callable[[str], Document]
 MemberFold: TypeAlias = Callable[[Document, Any, Recorded], None]
 """Changes a member by the data of one event of its customer."""
 
+MEMBERS = "members.customer"
 MOVES = (Linked.TYPE, Separated.TYPE)
 
 
@@ -49,8 +50,13 @@ def moves_of(event: Recorded) -> tuple[Move, ...]:
     return cast("Linked | Separated", event.data).moves if event.type in MOVES else ()
 
 
-def members_wanted(handled: Iterable[str]) -> Callable[[Sequence[Recorded]], Filter | None]:
-    """The filter of the documents in which the customers of a batch stand, or to which they go."""
+def members_wanted(
+    handled: Iterable[str], *, field: str = MEMBERS, prefix: str = ""
+) -> Callable[[Sequence[Recorded]], Filter | None]:
+    """The filter of the documents in which the customers of a batch stand, or to which they go.
+
+    `field` is the indexed one that holds the customers of a document, each behind `prefix`.
+    """
     types = frozenset(handled) | frozenset(MOVES)
 
     def wanted(events: Sequence[Recorded]) -> Filter | None:
@@ -63,14 +69,19 @@ def members_wanted(handled: Iterable[str]) -> Callable[[Sequence[Recorded]], Fil
         if not customers:
             return None
         # The document of a customer's own id may exist before the customer is known: others moved there first.
-        return {"$or": [{"_id": {"$in": list(identities | customers)}}, {"members.customer": {"$in": list(customers)}}]}
+        return {
+            "$or": [
+                {"_id": {"$in": list(identities | customers)}},
+                {field: {"$in": [f"{prefix}{customer}" for customer in customers]}},
+            ]
+        }
 
     return wanted
 
 
 def of_subject(subject: str) -> Filter:
     """The document that has this customer as a member."""
-    return {"members.customer": subject}
+    return {MEMBERS: subject}
 
 
 def _move(working: WorkingSet, new_member: NewMember, customer: str, identity: str, position: int) -> None:
