@@ -100,7 +100,7 @@ def member_numbers(member: Document) -> list[str]:
 
 def member_classes(member: Document) -> list[str]:
     """The classification of a member as "<scheme>:<code>", and its tags."""
-    return [f"{scheme}:{code}" for scheme, code in member["classification"].items()] + member["tags"]
+    return [*(f"{scheme}:{code}" for scheme, code in member["classification"].items()), *member["tags"]]
 
 
 def new_member(customer: str) -> Document:
