@@ -198,7 +198,7 @@ async def test_the_golden_record_tells_value_member_event_and_reason(served: Api
     assert fields["phone"]["value"] == PHONE
     assert fields["classification:segment"]["value"] == "gold"
     assert fields["kind"]["value"] == "person"
-    assert fields["number"]["value"] == "K-2"
+    assert fields["number"]["value"] == "K-1"
     assert fields["extension:shoe"]["value"] == 42
     assert fields["address:main"]["value"]["locality"] == "Berlin"
 

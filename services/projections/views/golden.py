@@ -11,6 +11,8 @@ _GROUPS = (("addresses", "address"), ("classification", "classification"), ("ext
 def golden(members: Sequence[Document]) -> Document:
     """Field -> {member, event, at, why} and, for contact fields, the contact. A pure function of the members.
 
+    The number is no matter of survivorship: it is that of the oldest member, so a merge never changes it.
+
     Fields: name, birth_date, number, kind, phone, email, social, address:<usage>, classification:<scheme>,
     extension:<field>.
     """
@@ -28,6 +30,10 @@ def golden(members: Sequence[Document]) -> Document:
         entry = record[field] = {"member": chosen.member, "event": chosen.event, "at": chosen.at, "why": why}
         if chosen.detail:
             entry["contact"] = chosen.detail
+    if numbered := next((member for member in members if member["number"] is not None), None):
+        number = numbered["number"]
+        why = "number of the oldest member"
+        record["number"] = {"member": numbered["customer"], "event": number["event"], "at": number["at"], "why": why}
     return record
 
 
@@ -35,7 +41,7 @@ def _candidates(member: Document) -> list[tuple[str, Candidate]]:
     customer, active = member["customer"], not member["archived"]
     found = [
         (name, Candidate(active, False, known["at"], customer, known["event"]))  # noqa: FBT003
-        for name in ("name", "birth_date", "number")
+        for name in ("name", "birth_date")
         if (known := member[name]) is not None
     ]
     if member["kind"] is not None:
