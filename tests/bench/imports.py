@@ -13,6 +13,7 @@ import orjson
 from deploy.client import Client, caught_up
 from deploy.demo import febrl
 from tests.bench.measure import Goal, Plan, Result, Spread, calm
+from tests.bench.processes import cpu_seconds
 from tests.bench.stand import Stand
 
 GOAL = Goal(">= 2000 rows/s", 2_000)
@@ -23,16 +24,19 @@ YEARS_APART = 4
 
 async def measure(stand: Stand, plan: Plan) -> list[Result]:
     """FEBRL's dirty people, copied under other names until there are enough; all four services at work."""
-    rates, importing = [], []
+    rates, importing, computed = [], [], []
     async with stand.client("bench", "import") as client:
         for turn in range(min(plan.rounds, MOST_ROUNDS)):
             files, rows = _files(plan.size, turn), plan.size
+            before = cpu_seconds(client.state)
             with calm():
                 began = time.perf_counter()
                 await asyncio.gather(*(_send(client, source, content) for source, content in files.items()))
                 importing.append(rows / (time.perf_counter() - began))
                 await caught_up(client, seconds=600)
                 rates.append(rows / (time.perf_counter() - began))
+            after = cpu_seconds(client.state)
+            computed.append({name: (after[name] - before[name]) * 1000 / rows for name in after})
     ours = Spread.of(rates)
     return [
         Result(
@@ -40,7 +44,11 @@ async def measure(stand: Stand, plan: Plan) -> list[Result]:
             unit="rows/s",
             ours=ours,
             goals={GOAL.text: GOAL.met_by(ours.median)},
-            more={"rows": plan.size, "rows_per_second_until_taken": Spread.of(importing).median},
+            more={
+                "rows": plan.size,
+                "rows_per_second_until_taken": Spread.of(importing).median,
+                "cpu_ms_per_row": {name: Spread.of([turn[name] for turn in computed]).median for name in computed[0]},
+            },
         )
     ]
 
