@@ -12,7 +12,7 @@ from services.customer.domain.customer_state import evolve
 from shared.errors import Conflict, Invalid, NotFound
 from shared.events import customer as events
 from shared.events.catalogue import LOGS
-from shared.events.envelope import ERASED
+from shared.events.envelope import ERASED, Contract
 from shared.ids import derive
 from tests.customer.examples import ID, OTHER, contact_id, phone, register, registered
 from tests.support.given import NOW, Given, given
@@ -21,7 +21,7 @@ DECIDER = decider(ID, region="AU")
 ADDRESS = {"lines": ["1 High St"], "locality": "Perth"}
 
 
-def before(*happened: events.Contract, **registration: Any) -> Given:
+def before(*happened: Contract, **registration: Any) -> Given:
     return given(DECIDER, registered(**registration), *happened)
 
 
@@ -216,7 +216,7 @@ ONCE = [
 
 
 @pytest.mark.parametrize(("command", "event"), ONCE, ids=lambda part: type(part).__name__)
-def test_a_command_makes_its_event_once(command: commands.CustomerCommand, event: events.Contract) -> None:
+def test_a_command_makes_its_event_once(command: commands.CustomerCommand, event: Contract) -> None:
     before().when(command).then(event)
     before(event).when(command).then()
 
@@ -287,8 +287,8 @@ def test_a_day_is_a_text_of_the_calendar(day: Any) -> None:
 
 def test_every_customer_event_has_an_effect_on_the_state() -> None:
     start = DECIDER.fold([registered()])
-    seen: set[type[events.Contract]] = {events.CustomerRegistered}
-    follow_up: list[events.Contract] = [
+    seen: set[type[Contract]] = {events.CustomerRegistered}
+    follow_up: list[Contract] = [
         events.NameCorrected(name=ERASED),
         events.BirthDateSet(birth_date=ERASED),
         events.ContactPointAdded(contact_id=contact_id(1), kind="email", value=ERASED, raw=ERASED),
