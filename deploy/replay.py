@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import State
@@ -123,7 +125,7 @@ def life(history: History, customer: str, as_of: datetime | None) -> Life:
 
 def _only_moves_of(event: Recorded, members: frozenset[str]) -> Recorded:
     moves = tuple(move for move in getattr(event.data, "moves", ()) if move.customer in members)
-    return replace(event, data=event.data.model_copy(update={"moves": moves}))
+    return msgspec.structs.replace(event, data=event.data.model_copy(update={"moves": moves}))
 
 
 def _value(event: Recorded, field: str, contact: str | None) -> Any:

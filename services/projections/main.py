@@ -30,6 +30,9 @@ from shared.topics import ensure_topics
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
 _ANSWER_SECONDS = 5
+BATCH_RECORDS = 8000
+"""A customer's events of all topics that fall into one batch cost one write of each view: large batches halve the
+work per record when there is a backlog, and make no difference when there is none."""
 
 _log = log.get_logger(__name__)
 
@@ -51,6 +54,7 @@ class Service:
             group=f"custlog-{NAME}",
             handle=self.consumer.handle,
             resume=self.consumer.resume,
+            max_records=BATCH_RECORDS,
         )
         everything = Topics(settings.kafka, list(topics), settings.partitions)
         self.rebuild = Rebuild(self.application, everything, SystemClock())

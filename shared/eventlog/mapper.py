@@ -7,6 +7,7 @@ as RFC 3339 UTC with microseconds. Stored bytes are what Kafka carries and what 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -107,6 +108,11 @@ def encode(
     )
 
 
+@lru_cache(maxsize=4096)
+def _actor(account: str, kind: Literal["user", "service", "import", "rule"]) -> Actor:
+    return Actor.model_construct(id=account, kind=kind)
+
+
 def subjects(records: Iterable[Record]) -> set[str]:
     """Whose keys are needed to open these records."""
     return {subject for record in records for subject in record.sealed}
@@ -136,7 +142,7 @@ def open_record(record: Record, keys: Mapping[str, DataKey], position: int | Non
         seq=record.seq,
         recorded_at=record.recorded_at,
         occurred_at=record.occurred_at,
-        actor=Actor.model_construct(id=record.actor.id, kind=record.actor.kind),
+        actor=_actor(record.actor.id, record.actor.kind),
         channel=record.channel,
         purpose=record.purpose,
         command=record.command,

@@ -133,8 +133,7 @@ class Cause:
     depth: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True):
     """One event as it stands in a log: the envelope and its data, upcast to the newest version.
 
     Times are text as `instant` writes it. `customer` is the customer the fact is about and the Kafka key.
