@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     token_issuer: str = "custlog"  # noqa: S105 - a name
     token_audience: str = "custlog"  # noqa: S105 - a name
 
+    instance: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]{0,100}$",
+        description="name of this process among its service's, kept over restarts, so that it takes up its partitions "
+        "at once; empty if it has none",
+    )
     timezone: str = "UTC"
     clock: Literal["system", "test"] = "system"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -284,17 +284,20 @@ def subscribe(
     handle: Handle,
     resume: Resume,
     max_records: int = 2000,
+    instance: str = "",
 ) -> Subscription:
     """Declare a consumer on a broker (made by kafka_broker()); call start() of the result.
 
     handle  takes the records of one poll, in order per partition, in one transaction of the consumer's store
     resume  the offset at which to go on per (topic, partition); None (or absent) for the beginning
+    instance  name of this member that survives restarts: after a kill it is back at once, not after a session time-out
     """
     subscription = Subscription(broker, topics, handle, resume)
     subscriber = broker.subscriber(
         *topics,
         batch=True,
         group_id=group,
+        group_instance_id=f"{group}-{instance}" if instance else None,
         ack_policy=AckPolicy.MANUAL,
         auto_offset_reset="earliest",
         isolation_level="read_committed",

@@ -47,6 +47,7 @@ class Servers:
             "CUSTLOG_KEK_FILE": str(home.kek_file),
             "CUSTLOG_JWKS_FILE": str(home.jwks_file),
             "CUSTLOG_SPOOL": str(home.spool),
+            "CUSTLOG_INSTANCE": "1",
         }
         if service in DATABASES:
             settings["CUSTLOG_POSTGRES_URL"] = self.postgres.database_url(service)

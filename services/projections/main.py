@@ -55,6 +55,7 @@ class Service:
             handle=self.consumer.handle,
             resume=self.consumer.resume,
             max_records=BATCH_RECORDS,
+            instance=settings.instance,
         )
         everything = Topics(settings.kafka, list(topics), settings.partitions)
         self.rebuild = Rebuild(self.application, everything, SystemClock())
