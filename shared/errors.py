@@ -4,7 +4,6 @@ Each class names its fate in the docstring; shared.problem turns it into one pro
 people and kept in logs: they carry ids, never personal data.
 """
 
-
 from collections.abc import Iterable
 from typing import ClassVar, TypedDict
 

@@ -40,11 +40,14 @@ _PROBLEM: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether a service can do its work now: each dependency's state, lag per consumer or relay, parked records."""
+    """Whether a service can do its work now: each dependency's state, lag per consumer or relay, parked records.
+
+    A lag that is not known is None, never 0.
+    """
 
     ok: bool
     checks: Mapping[str, str] = field(default_factory=dict)
-    lag: Mapping[str, int] = field(default_factory=dict)
+    lag: Mapping[str, int | None] = field(default_factory=dict)
     parked: int = 0
 
 

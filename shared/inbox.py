@@ -10,7 +10,7 @@ from typing import Any, LiteralString, NamedTuple
 from psycopg import Cursor
 from psycopg.rows import tuple_row
 
-from shared.streaming import Advance, Parked
+from shared.streaming import Advance, Parked, Plan, Source
 
 # Under a lock, because two processes that create one table at once fail even with IF NOT EXISTS.
 INBOX_DDL = """
@@ -52,6 +52,7 @@ SELECT source, position, "offset", key, reason, value FROM taken ORDER BY id"""
 
 _BLOCKED = "SELECT DISTINCT key FROM inbox_parked WHERE consumer = %s AND key = ANY(%s)"
 _COUNT = "SELECT count(*) FROM inbox_parked WHERE consumer = %s"
+_BY_TOPIC = "SELECT split_part(source, '/', 1), count(*) FROM inbox_parked WHERE consumer = %s GROUP BY 1"
 _KEYS = "SELECT key FROM inbox_parked WHERE consumer = %s GROUP BY key ORDER BY min(id) LIMIT %s"
 
 
@@ -75,6 +76,20 @@ class ParkedRecord(NamedTuple):
     key: str
     reason: str
     value: bytes
+
+    def as_source(self) -> Source:
+        """The record as it was read, without its predecessor."""
+        topic, _, partition = self.source.rpartition("/")
+        return Source(self.source, topic, int(partition), self.offset, self.position, 0, self.key, self.value)
+
+
+def plan_again(waiting: Sequence[ParkedRecord]) -> Plan:
+    """A plan for the parked records of a key. One without its position can never be applied and stays parked."""
+    sources = [(record, record.as_source()) for record in waiting]
+    return Plan(
+        apply=[source for record, source in sources if record.position],
+        park=[Parked(source, record.reason) for record, source in sources if not record.position],
+    )
 
 
 class Inbox:
@@ -123,6 +138,10 @@ class Inbox:
         """How many records are put aside."""
         ((count,),) = _rows(cursor, _COUNT, (self._consumer,))
         return int(count)
+
+    def parked_by_topic(self, cursor: Cursor[Any]) -> dict[str, int]:
+        """How many records of each topic are put aside; topics without any are missing."""
+        return dict(_rows(cursor, _BY_TOPIC, (self._consumer,)))
 
     def parked_keys(self, cursor: Cursor[Any], limit: int = 1000) -> list[str]:
         """The keys that have parked records, the longest waiting first."""

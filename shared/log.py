@@ -61,6 +61,9 @@ SECRET_NAMES = frozenset(
 )
 """Fields that may hold personal data or secrets: their values never reach a log line, at any depth."""
 
+REPEAT_SECONDS = 10.0
+"""A line of aiokafka is shown again only after so long: without a broker it says the same ten times a second."""
+
 _ROUTED = ("uvicorn", "uvicorn.error", "uvicorn.access", "faststream", "aiokafka", "py.warnings")
 _MAX_MESSAGE = 500
 
@@ -84,7 +87,36 @@ def configure(service: str, level: str = "INFO") -> None:
         routed.propagate = True
     for quiet in ("aiokafka", "httpx", "pymongo"):
         logging.getLogger(quiet).setLevel(max(logging.WARNING, root.level))
+    handler.addFilter(FewerRepeats("aiokafka", REPEAT_SECONDS))
     logging.captureWarnings(capture=True)
+
+
+class FewerRepeats(logging.Filter):
+    """Lets a line of one library through once per `seconds`, however often it says the same, whatever the values.
+
+    The line that comes through again tells how many like it were left out (`repeats`).
+    """
+
+    def __init__(self, library: str, seconds: float) -> None:
+        super().__init__()
+        self._library = logging.Filter(library)
+        self._seconds = seconds
+        self._said: dict[tuple[str, int, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is shown."""
+        if not self._library.filter(record):
+            return True
+        # The template, not the message: its number is that of the library's calls, so this stays small.
+        said = (record.name, record.levelno, str(record.msg))
+        shown, left_out = self._said.get(said, (-self._seconds, 0))
+        if record.created - shown < self._seconds:
+            self._said[said] = (shown, left_out + 1)
+            return False
+        self._said[said] = (record.created, 0)
+        if left_out:
+            record.repeats = left_out
+        return True
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

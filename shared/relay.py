@@ -24,6 +24,9 @@ _CHECK_SECONDS = 1.0
 _MAX_BACKOFF_SECONDS = 5.0
 
 
+RelayState = Literal["starting", "standby", "leading", "retrying", "stopped"]
+
+
 class RelaySource(Protocol):
     """The log as the relay needs it. Both methods block and are called in a thread."""
 
@@ -38,12 +41,17 @@ class RelaySource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RelayStatus:
-    """What a relay does now. `position` and `head` are as this process last saw them; `reason` is free of data."""
+    """What a relay does now; `reason` is free of data.
 
-    state: Literal["standby", "leading", "retrying", "stopped"] = "standby"
+    `position` and `head` are as this process last saw them, and mean nothing unless it has read them (`known`): while
+    another one leads, only that one knows.
+    """
+
+    state: RelayState = "starting"
     reason: str = ""
     position: int = 0
     head: int = 0
+    known: bool = False
 
     @property
     def leader(self) -> bool:
@@ -51,9 +59,9 @@ class RelayStatus:
         return self.state == "leading"
 
     @property
-    def lag(self) -> int:
-        """How many records of the log are not in Kafka yet."""
-        return max(0, self.head - self.position)
+    def lag(self) -> int | None:
+        """How many records of the log are not in Kafka yet, None if this process does not know."""
+        return max(0, self.head - self.position) if self.known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +168,7 @@ class Relay:
         try:
             published = await lease.load()
             async with self._producer() as producer:
-                self._status = replace(self._status, state="leading", reason="", position=published.position)
+                self._status = RelayStatus("leading", "", published.position, self._status.head, known=True)
                 logger.info("relay_leads", topic=self._topic, position=published.position)
                 await self._lead(lease, producer, published)
         finally:
@@ -257,8 +265,9 @@ class Relay:
             raise
         await producer.stop()
 
-    def _say(self, state: Literal["standby", "leading", "retrying", "stopped"], reason: str = "") -> None:
-        self._status = replace(self._status, state=state, reason=reason)
+    def _say(self, state: RelayState, reason: str = "") -> None:
+        known = self._status.known and state != "standby"
+        self._status = replace(self._status, state=state, reason=reason, known=known)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import orjson
@@ -14,7 +12,7 @@ from services.identity.application import AddAlias, IdentityApplication, Link, S
 from shared import log
 from shared.access.tokens import Caller
 from shared.eventlog.commit import digest
-from shared.events.envelope import Actor, Cause, Code, Id, Value
+from shared.events.envelope import Actor, Cause, Code, Id
 from shared.http import require
 from shared.ids import derive, uuid7
 
@@ -72,25 +70,6 @@ class NumberView(_Answer):
     reason: str | None
 
 
-class Redrive(Value):
-    """Which customer's parked records to apply again; all of them without a key."""
-
-    key: str | None = None
-
-
-class Parked(_Answer):
-    parked: int
-    keys: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Operations:
-    """What an operator may set going; main.py says what stands behind it."""
-
-    redrive: Callable[[str | None], Awaitable[Mapping[str, int]]]
-    parked: Callable[[], Awaitable[tuple[int, list[str]]]]
-
-
 def cause(
     who: Annotated[Caller, Depends(require("identity.link"))],
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
@@ -138,22 +117,6 @@ def identities(application: IdentityApplication) -> APIRouter:
     @router.get("/numbers/{number}", dependencies=[reader], summary="Whom a number leads to, or what is wrong with it")
     async def number(number: Annotated[str, Path(min_length=1, max_length=100)]) -> NumberView:
         return NumberView(**await application.number(number))
-
-    return router
-
-
-def operations(work: Operations) -> APIRouter:
-    """What operators do."""
-    router = APIRouter(tags=["operation"], dependencies=[Depends(require("operate"))])
-
-    @router.get("/ops/parked", summary="Records that were put aside")
-    async def parked() -> Parked:
-        count, keys = await work.parked()
-        return Parked(parked=count, keys=keys)
-
-    @router.post("/ops/redrive", summary="Apply parked records again")
-    async def redrive(which: Redrive | None = None) -> dict[str, int]:
-        return dict(await work.redrive(which.key if which else None))
 
     return router
 

@@ -15,6 +15,7 @@ from services.identity.matching.rules import VERSION as MATCHING_RULES
 from services.identity.matching.rules import names
 from services.identity.numbering import rule as numbering
 from services.identity.streams import number_key, stream_of
+from shared.consumer import Unappliable
 from shared.errors import CustlogError
 from shared.eventlog.commit import Append, Commit
 from shared.eventlog.log import Transaction
@@ -22,21 +23,10 @@ from shared.events.envelope import Actor, Cause, Contract, Recorded
 from shared.events.identity import Linked, NumberAssigned
 from shared.ids import derive
 from shared.privacy.sealing import DataKey, associated_data, seal, unseal
+from shared.subscription import Stop
 
 RULE = Actor(id=MATCHING_RULES, kind="rule")
 NUMBERING = Actor(id=numbering.RULE, kind="rule")
-
-
-class Unappliable(Exception):
-    """One event of a batch cannot be taken; nothing was written. Fate: park it, apply the rest of the batch again."""
-
-    def __init__(self, event: Recorded, error: Exception) -> None:
-        super().__init__(f"event {event.id} of type {event.type} cannot be applied ({type(error).__name__})")
-        self.event = event
-
-
-class Inconsistent(Exception):
-    """The log refused what was decided under its lock. Fate: stop; the tables and the log have come apart."""
 
 
 @dataclass(slots=True)
@@ -79,7 +69,7 @@ class Matching:
         """Takes a batch inside a transaction that holds the log's lock. `keys` has those of all its customers.
 
         Any split of the same events into batches gives the same identities. Raises Unappliable before anything is
-        written, Inconsistent, or Unavailable.
+        written, Stop if the log refuses what was decided under its lock, or Unavailable.
         """
         telling = [event for event in events if type(event.data) in matching.CHANGES]
         outcome = Outcome()
@@ -120,7 +110,7 @@ class Matching:
             features = matching.evolve(draft.features, event.data)
             evidence = self._fingerprints(features)
         except Exception as error:
-            raise Unappliable(event, error) from error
+            raise Unappliable(event, f"{event.type} cannot be applied: {type(error).__name__}") from error
         before = draft.evidence
         draft.features, draft.evidence = features, evidence
         if not before:
@@ -224,7 +214,10 @@ def _append(tx: Transaction, commits: Sequence[Commit]) -> dict[tuple[str, str],
     for wave in _waves(commits):
         for commit, answer in zip(wave, tx.append(wave), strict=True):
             if isinstance(answer, CustlogError):
-                raise Inconsistent(f"the identity log refused a decision: {answer}") from answer
+                raise Stop(
+                    f"The identity log refused a decision: {answer}. Rebuild the tables of this service from the logs "
+                    "before it goes on."
+                ) from answer
             for position, event in enumerate(commit.appends[0].events, start=answer.position):
                 if isinstance(event, Linked):
                     links[pair(event.a, event.b)] = position

@@ -55,23 +55,11 @@ class MoveClock(Value):
     now: Instant
 
 
-class Redrive(Value):
-    """Which customer's parked records to apply again; all of them without a key."""
-
-    key: str | None = None
-
-
-class Parked(BaseModel):
-    parked: int
-    keys: list[str]
-
-
 @dataclass(frozen=True, slots=True)
-class Operations:
-    """What an operator may set going; main.py says what stands behind it."""
+class TimeTravel:
+    """A clock that tests may move, and what has to happen when they did."""
 
-    redrive: Callable[[str | None], Awaitable[Mapping[str, int]]]
-    parked: Callable[[], Awaitable[tuple[int, list[str]]]]
+    clock: TestClock
     run_timers: Callable[[], Awaitable[Mapping[str, int]]]
     clock_moved: Callable[[], None]
 
@@ -119,31 +107,19 @@ def reminders(application: Application) -> APIRouter:
     return router
 
 
-def operations(work: Operations, clock: TestClock | None) -> APIRouter:
-    """What operators do. The clock and the timers can be moved only where the set-up has a test clock."""
+def time_travel(time: TimeTravel) -> APIRouter:
+    """What operators do where the set-up has a test clock."""
     router = APIRouter(tags=["operation"], dependencies=[Depends(require("operate"))])
 
-    @router.get("/ops/parked", summary="Records that were put aside")
-    async def parked() -> Parked:
-        count, keys = await work.parked()
-        return Parked(parked=count, keys=keys)
+    @router.put("/clock", summary="Move the test clock")
+    async def move(command: MoveClock) -> dict[str, str]:
+        time.clock.set(command.now)
+        time.clock_moved()
+        return {"now": instant(time.clock.now())}
 
-    @router.post("/ops/redrive", summary="Apply parked records again")
-    async def redrive(which: Redrive | None = None) -> dict[str, int]:
-        return dict(await work.redrive(which.key if which else None))
-
-    if clock is not None:
-        moved = clock
-
-        @router.put("/clock", summary="Move the test clock")
-        async def move(command: MoveClock) -> dict[str, str]:
-            moved.set(command.now)
-            work.clock_moved()
-            return {"now": instant(moved.now())}
-
-        @router.post("/timers/run", summary="Fire what is due now")
-        async def run() -> dict[str, int]:
-            return dict(await work.run_timers())
+    @router.post("/timers/run", summary="Fire what is due now")
+    async def run() -> dict[str, int]:
+        return dict(await time.run_timers())
 
     return router
 

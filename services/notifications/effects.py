@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
-
-import msgspec
-from pydantic import ValidationError
 
 from services.notifications import causes, store
 from services.notifications.rules.planning import REACTIONS, react
 from services.notifications.rules.timer import Book
 from shared.clock import Clock
+from shared.consumer import Unappliable
 from shared.errors import CustlogError
 from shared.eventlog.commit import Commit
-from shared.eventlog.log import Log, Transaction
-from shared.eventlog.mapper import Record, open_record, parse, subjects
-from shared.events.catalogue import UnknownEvent
+from shared.eventlog.log import Transaction
+from shared.eventlog.mapper import Record
 from shared.events.customer import CustomerRegistered, CustomerRestored
 from shared.events.envelope import Recorded
 from shared.events.identity import Linked, Separated
-from shared.ids import is_uuid
-from shared.privacy.sealing import BadSeal
-from shared.streaming import Source
+from shared.privacy.sealing import DataKey
 
 Tally: TypeAlias = Counter[tuple[str, str]]
 """(event type, kind of reminder) -> how many were written."""
@@ -32,99 +27,64 @@ Tally: TypeAlias = Counter[tuple[str, str]]
 MEMBERSHIPS = frozenset({Linked.TYPE, Separated.TYPE})
 
 
-class Rejected(Exception):
-    """A record that cannot be applied. Fate: parked with this reason, later records of its key behind it."""
-
-    def __init__(self, source: Source, reason: str) -> None:
-        super().__init__(reason)
-        self.source = source
-        self.reason = reason
+def concerns(record: Record) -> bool:
+    """Whether a record may lead to anything here, told by its type alone: the others are never opened."""
+    if record.type == CustomerRegistered.TYPE:
+        return any("birth_date" in part.fields for part in record.sealed.values())
+    return record.type in REACTIONS or record.type in MEMBERSHIPS
 
 
-class _Head(msgspec.Struct, frozen=True):
-    type: str
-
-
-_head = msgspec.json.Decoder(_Head)
+def subjects(record: Record) -> set[str]:
+    """Whose keys are asked for: of the sealed parts, and of a customer for whom something may be sealed anew."""
+    return {*record.sealed, record.customer} if record.type == CustomerRestored.TYPE else {*record.sealed}
 
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """Applies consumed records. What concerns nobody here is told by its type alone and never opened."""
+    """Applies consumed events."""
 
-    log: Log
     clock: Clock
     zone: str
 
-    def take(self, tx: Transaction, sources: Sequence[Source]) -> Tally:
-        """The effects of records, in their order, inside the transaction. Blocks.
+    def take(self, tx: Transaction, events: Sequence[Recorded], keys: Mapping[str, DataKey]) -> Tally:
+        """The effects of events, in their order, inside a transaction that holds the log's lock. Blocks.
 
-        Raises Rejected for the first record that cannot be applied; the transaction must then not be committed.
+        Raises Unappliable for the first one that cannot be applied; what was written must then be undone.
         """
-        concerning = [(source, record) for source in sources if (record := self._concerning(source)) is not None]
-        if not concerning:
-            return Counter()
-        keys = self.log.keyring.fetch(_key_holders(record for _, record in concerning))
-        events = []
-        for source, record in concerning:
-            try:
-                events.append((source, open_record(record, keys, source.position)))
-            except (UnknownEvent, ValidationError, BadSeal) as error:
-                raise Rejected(source, f"it cannot be opened: {type(error).__name__}") from None
-        store.save_moves(tx.cursor, _moves(event for _, event in events))
-        restorable = keys.keys()
-        return self._plan(
-            tx,
-            [
-                (source, event)
-                for source, event in events
-                if event.type in REACTIONS and (event.type != CustomerRestored.TYPE or event.customer in restorable)
-            ],
-        )
+        store.save_moves(tx.cursor, _moves(events))
+        reacting = [
+            event
+            for event in events
+            if event.type in REACTIONS and (event.type != CustomerRestored.TYPE or event.customer in keys)
+        ]
+        return self._plan(tx, reacting)
 
-    def _concerning(self, source: Source) -> Record | None:
-        try:
-            event_type = _head.decode(source.value).type
-            if event_type not in REACTIONS and event_type not in MEMBERSHIPS:
-                return None
-            record = parse(source.value)
-        except msgspec.MsgspecError as error:
-            raise Rejected(source, f"it cannot be read: {type(error).__name__}") from None
-        if not is_uuid(record.customer):
-            raise Rejected(source, "its customer is not a UUID")
-        if record.type == CustomerRegistered.TYPE and not any("birth_date" in p.fields for p in record.sealed.values()):
-            return None
-        return record
-
-    def _plan(self, tx: Transaction, events: Sequence[tuple[Source, Recorded]]) -> Tally:
+    def _plan(self, tx: Transaction, events: Sequence[Recorded]) -> Tally:
         tally: Tally = Counter()
         if not events:
             return tally
-        tx.lock()
-        book = Book(store.timers_of(tx.cursor, {event.customer for _, event in events}), self.clock.now())
+        book = Book(store.timers_of(tx.cursor, {event.customer for event in events}), self.clock.now())
         for group in _groups(self._commits(book, events)):
             answers = tx.append([commit for _, commit in group])
-            for (source, commit), answer in zip(group, answers, strict=True):
+            for (event, commit), answer in zip(group, answers, strict=True):
                 if isinstance(answer, CustlogError):
-                    raise Rejected(source, f"its reminders were refused: {type(answer).__name__}")
+                    raise _refused(event, answer)
                 tally.update((news.TYPE, "birthday") for append in commit.appends for news in append.events)
         store.save_timers(tx.cursor, book.changed.values())
         return tally
 
-    def _commits(self, book: Book, events: Iterable[tuple[Source, Recorded]]) -> Iterator[tuple[Source, Commit]]:
-        for source, event in events:
+    def _commits(self, book: Book, events: Iterable[Recorded]) -> Iterator[tuple[Recorded, Commit]]:
+        for event in events:
             try:
                 changes = react(book, self.zone, event)
             except CustlogError as error:
-                raise Rejected(source, f"its reminders were refused: {type(error).__name__}") from None
+                raise _refused(event, error) from error
             if changes:
-                yield source, causes.commit(causes.following("birthday", event), *changes)
+                yield event, causes.commit(causes.following("birthday", event), *changes)
 
 
-def _key_holders(records: Iterable[Record]) -> set[str]:
-    """Whose keys are asked for: subjects of sealed parts, and customers for whom something may be sealed anew."""
-    kept = list(records)
-    return subjects(kept) | {record.customer for record in kept if record.type == CustomerRestored.TYPE}
+def _refused(event: Recorded, error: CustlogError) -> Unappliable:
+    return Unappliable(event, f"its reminders were refused: {type(error).__name__}")
 
 
 def _moves(events: Iterable[Recorded]) -> dict[str, tuple[str, int]]:
@@ -139,16 +99,16 @@ def _moves(events: Iterable[Recorded]) -> dict[str, tuple[str, int]]:
     return moves
 
 
-def _groups(commits: Iterable[tuple[Source, Commit]]) -> Iterator[list[tuple[Source, Commit]]]:
+def _groups(commits: Iterable[tuple[Recorded, Commit]]) -> Iterator[list[tuple[Recorded, Commit]]]:
     """Commits in as few groups as their order allows: one statement cannot write the same stream twice."""
-    group: list[tuple[Source, Commit]] = []
+    group: list[tuple[Recorded, Commit]] = []
     streams: set[str] = set()
-    for source, commit in commits:
+    for event, commit in commits:
         touched = {append.stream for append in commit.appends}
         if not streams.isdisjoint(touched):
             yield group
             group, streams = [], set()
-        group.append((source, commit))
+        group.append((event, commit))
         streams |= touched
     if group:
         yield group

@@ -26,6 +26,8 @@ from shared.log import get_logger
 
 CLAIM = 500
 """Timers per transaction."""
+LATE_SECONDS = 60.0
+"""Timers that wait longer than this are late."""
 
 _WORDS = {"fired": ReminderFired.TYPE, "cancelled": ReminderCancelled.TYPE, "planned": ReminderPlanned.TYPE}
 _TICK_SECONDS = 1.0
@@ -77,8 +79,8 @@ class Timers:
                 break
         return {word: sum(n for (name, _), n in total.items() if name == event) for word, event in _WORDS.items()}
 
-    async def late_seconds(self) -> float:
-        """For how long the longest due timer has been waiting."""
+    async def punctual(self) -> str:
+        """ "ok", or for how long the longest due timer has been waiting if that is more than LATE_SECONDS."""
 
         def read() -> float:
             now = self._clock.now()
@@ -86,7 +88,8 @@ class Timers:
                 oldest = store.oldest_due(tx.cursor, now)
             return 0.0 if oldest is None else (now - oldest).total_seconds()
 
-        return await self._log.in_thread(read)
+        late = await self._log.in_thread(read)
+        return "ok" if late <= LATE_SECONDS else f"{late:.0f} s late"
 
     def _round(self) -> tuple[int, Tally]:
         now = self._clock.now()

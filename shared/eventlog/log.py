@@ -129,6 +129,10 @@ class Log:
                 raise answer
         return answers  # type: ignore[return-value]  # the loop above let only these two through
 
+    async def newest(self) -> int:
+        """The index of the newest event, 0 if the log is empty. Raises Unavailable when PostgreSQL is away."""
+        return await self.in_thread(self.head)
+
     async def load(self, stream: str) -> list[Recorded]:
         """All events of one stream in order; empty if there is none."""
         return await self.in_thread(lambda: self.load_now(stream))

@@ -9,11 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from services.identity.api import Operations, identities, operations
+from services.identity.api import identities
 from services.identity.numbering.rule import render
 from shared.access.tokens import Verifier, issue, make_issuer
 from shared.events.identity import AliasAdded, Linked, Separated
 from shared.http import Readiness, create_app
+from shared.parking import parking
 from shared.settings import Settings
 from tests.identity.test_rules import person
 from tests.identity.world import World, customers
@@ -52,10 +53,7 @@ async def http(world: World, tmp_path: Path) -> AsyncIterator[Http]:
     app = create_app(
         Settings(service="identity"),
         Verifier.from_file(jwks, "custlog", "custlog"),
-        [
-            identities(world.application),
-            operations(Operations(redrive=world.consumer.redrive, parked=world.consumer.parked)),
-        ],
+        [identities(world.application), parking(world.consumer.parked, world.consumer.redrive)],
         _ready,
     )
     transport = httpx.ASGITransport(app)

@@ -13,7 +13,8 @@ from shared.eventlog.log import Transaction
 from shared.events import customer as facts
 from shared.events.identity import Linked, NumberAssigned
 from tests.identity.test_rules import person
-from tests.identity.world import CAUSE, World, customers
+from tests.identity.world import World, customers
+from tests.support.customer_topic import CAUSE
 
 pytestmark = pytest.mark.server
 

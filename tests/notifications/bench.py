@@ -15,12 +15,13 @@ from typing import LiteralString
 from services.notifications import store
 from services.notifications.application import Application, Context
 from services.notifications.channels.spool import Spool
-from services.notifications.consumer import Consumer
+from services.notifications.consumer import make_consumer
 from services.notifications.deliveries import Deliveries
-from services.notifications.effects import Effects
+from services.notifications.effects import Effects, Tally
 from services.notifications.rules.timer import Timer
 from services.notifications.timers import Timers
 from shared.clock import SystemClock, TestClock
+from shared.consumer import Consumer
 from shared.eventlog.commit import Append, Commit
 from shared.eventlog.log import Log
 from shared.eventlog.mapper import parse
@@ -79,7 +80,7 @@ class Bench:
     identities: Feed
     log: Log
     clock: TestClock
-    consumer: Consumer
+    consumer: Consumer[Tally]
     timers: Timers
     deliveries: Deliveries
     application: Application
@@ -181,7 +182,7 @@ def bench(create: Callable[[str], str], folder: Path, *, parked_cap: int = 1000)
             Feed(logs[1], "identity.events"),
             log,
             clock,
-            Consumer(log, Effects(log, clock, ZONE), parked_cap=parked_cap),
+            make_consumer(log, Effects(clock, ZONE), parked_cap=parked_cap),
             Timers(log, clock, wall, channel=spool.name),
             Deliveries(log, wall, {spool.name: spool}),
             Application(log, clock, ZONE),

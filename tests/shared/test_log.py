@@ -127,3 +127,20 @@ def test_every_metric_is_declared_in_one_file_with_a_meaning() -> None:
     assert all(metric._documentation.endswith(".") for metric in declared)
     used = {name for path in sources for name in re.findall(r"\bmetrics\.([A-Z][A-Z_]+)\b", path.read_text())}
     assert used <= set(vars(metrics))
+
+
+def test_a_library_that_repeats_itself_is_heard_once_in_a_while() -> None:
+    few = log.FewerRepeats("aiokafka", 10.0)
+
+    def line(name: str, second: float, node: int) -> logging.LogRecord:
+        record = logging.LogRecord(name, logging.ERROR, "", 1, "Unable connect to node with id %s", (node,), None)
+        record.created = second
+        return record
+
+    heard = [line("aiokafka.conn", 1000 + tenth / 10, tenth % 3) for tenth in range(150)]
+
+    shown = [record for record in heard if few.filter(record)]
+
+    assert [(record.created, getattr(record, "repeats", 0)) for record in shown] == [(1000.0, 0), (1010.0, 99)]
+    assert few.filter(line("aiokafka.client", 1000, 1))
+    assert all(few.filter(line("custlog", 1000, 1)) for _ in range(3))

@@ -1,0 +1,93 @@
+"""What every service process does alike: begin with its settings, join the topics, end with a sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from aiokafka.errors import KafkaError
+from fastapi import FastAPI
+
+from shared import log, metrics
+from shared.http import serve
+from shared.relay import Relay
+from shared.settings import Settings, SettingsError, load
+from shared.subscription import Subscription
+from shared.topics import ensure_topics
+
+_MAX_BACKOFF_SECONDS = 5.0
+
+
+def run(service: str, build: Callable[[Settings], FastAPI]) -> None:
+    """Runs a service until SIGTERM or SIGINT. Exits with 2 and one sentence per wrong setting."""
+    try:
+        settings = load(service)
+        log.configure(service, settings.log_level)
+        app = build(settings)
+    except (SettingsError, OSError, ValueError) as wrong:
+        sys.stderr.write(f"{wrong}\n")
+        sys.exit(2)
+    _tune_collector()
+    serve(app, settings)
+
+
+def given(path: Path | None) -> Path:
+    """A file or folder that load() has checked for this service. Raises SettingsError (stop)."""
+    if path is None:
+        raise SettingsError("a file or folder of the settings is missing; load() names it")
+    return path
+
+
+def count_commits(service: str) -> Callable[[int, int], None]:
+    """What a Log calls after each transaction of commits: it becomes metrics."""
+
+    def count(_: int, events: int) -> None:
+        metrics.COMMITS.labels(service).inc()
+        metrics.BATCH_EVENTS.labels(service).observe(events)
+        metrics.EVENTS_APPENDED.labels(service).inc(events)
+
+    return count
+
+
+async def stream(
+    settings: Settings, topics: Sequence[str], *, relay: Relay | None = None, subscription: Subscription | None = None
+) -> None:
+    """Publishes a log and follows other topics, once there is a broker with these topics; runs until cancelled.
+
+    A relay that stops at a record which cannot be published stops nothing else: readiness tells it, commands go on.
+    """
+    await ensure_topics(settings.kafka, topics, partitions=settings.partitions, replication=settings.replication)
+    publishing = None if relay is None else asyncio.create_task(relay.run(), name="relay")
+    try:
+        if subscription is not None:
+            await join(subscription)
+        await asyncio.Event().wait()
+    finally:
+        if subscription is not None:
+            await subscription.stop()
+        if relay is not None and publishing is not None:
+            await relay.stop()
+            await publishing
+
+
+async def join(subscription: Subscription) -> None:
+    """Starts a subscription, waiting for ever, with a backoff, while no broker answers."""
+    delay = 0.2
+    while True:
+        try:
+            return await subscription.start()
+        except (KafkaError, OSError) as error:
+            log.get_logger(__name__).warning("waiting for kafka", error=type(error).__name__, retry_in=delay)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _MAX_BACKOFF_SECONDS)
+
+
+def _tune_collector() -> None:
+    # A batch makes very many objects that all live until it ends, hardly a cycle among them: with Python's default
+    # thresholds the search for cycles takes a third to a half of its time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 10, 10)
