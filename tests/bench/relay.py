@@ -47,18 +47,16 @@ async def measure(stand: Stand, plan: Plan) -> list[Result]:
         await log.commit_many(commands.many(commands.ticket, plan.size))
         size = log.head()
         by_partition = _messages(log.read(0, size))
-        number = iter(range(1_000))
-
-        async def topic(side: str) -> str:
-            name = f"bench.{side}.{next(number)}"
-            await ensure_topics(stand.kafka.url, [name], partitions=PARTITIONS, replication=1)
-            return name
+        # Made before, because a topic's partitions have no leader at first.
+        names = [f"bench.{number}" for number in range(2 * plan.rounds)]
+        await ensure_topics(stand.kafka.url, names, partitions=PARTITIONS, replication=1)
+        topics = iter(names)
 
         async def ours() -> float:
-            return size / await _relay(log, url, stand.kafka.url, await topic("relay"), size)
+            return size / await _relay(log, url, stand.kafka.url, next(topics), size)
 
         async def limit() -> float:
-            return size / await _produce(stand.kafka.url, await topic("producer"), by_partition)
+            return size / await _produce(stand.kafka.url, next(topics), by_partition)
 
         mine, other, ratio = await beside(plan.rounds, ours, limit)
     return [
