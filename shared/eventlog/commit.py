@@ -1,29 +1,22 @@
-"""Group commit: concurrent commands of one process are written together, each with its own answer.
+"""What one command writes, and the writer that turns a group of them into one statement.
 
-One thread takes what has arrived since its last write, so an idle system commits at once and a busy one in groups.
 A conflict costs only the command that caused it: the statement names the refused commits, they are answered, and the
 rest is written again without them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import threading
-import time
-from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import orjson
-from eventsourcing.persistence import InterfaceError, OperationalError
 from psycopg import Cursor
-from psycopg_pool import PoolTimeout
 
 from shared.clock import Clock
-from shared.errors import AlreadyReserved, CommandReused, Conflict, CustlogError, TooLarge, Unavailable, VersionConflict
+from shared.errors import AlreadyReserved, CommandReused, Conflict, CustlogError, TooLarge, VersionConflict
 from shared.eventlog.mapper import encode
 from shared.eventlog.recorder import LogRecorder, Refusal, Rows, StoredAnswer, stored_answers
 from shared.events.envelope import Cause, Contract, instant
@@ -34,11 +27,6 @@ from shared.privacy.sealing import DataKey
 MAX_EVENTS = 500
 MAX_EVENT_BYTES = 512 * 1024
 """Of one stored event: below what Kafka accepts as one message, so the relay can always publish what the log took."""
-BUSY_GROUP = 4
-LINGER_SECONDS = 0.0005
-"""After a group of more than BUSY_GROUP the writer waits this long for the callers it just answered: without it,
-every second group of a busy system holds one commit only. An idle system never waits."""
-RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +72,6 @@ class Committed:
 def digest(body: bytes) -> bytes:
     """The digest under which a command's body is remembered."""
     return hashlib.sha256(body).digest()[:16]
-
-
-class Group:
-    """Commits that are written by one statement: distinct streams, commands and reserved keys, and a size limit."""
-
-    def __init__(self) -> None:
-        self.commits: list[Commit] = []
-        self._taken: set[str] = set()
-        self._events = 0
-
-    def add(self, commit: Commit) -> bool:
-        """Takes the commit if it fits; a commit that touches what another one holds waits for the next group."""
-        names = {append.stream for append in commit.appends}
-        names.update("key " + key for key in (*commit.reserve, *commit.release))
-        if commit.digest:
-            names.add("command " + commit.cause.command)
-        events = sum(len(append.events) for append in commit.appends)
-        if self.commits and (self._events + events > MAX_EVENTS or not names.isdisjoint(self._taken)):
-            return False
-        self.commits.append(commit)
-        self._taken |= names
-        self._events += events
-        return True
 
 
 def subjects(commits: Collection[Commit]) -> set[str]:
@@ -256,111 +221,3 @@ def _within_limits(commit: Commit) -> CustlogError | None:
     if events > MAX_EVENTS:
         return TooLarge(f"one command may write {MAX_EVENTS} events, this one has {events}; split it")
     return None
-
-
-@dataclass(slots=True)
-class _Waiting:
-    commit: Commit
-    future: asyncio.Future[Committed]
-
-
-class GroupCommit:
-    """The one writing thread of a process; `submit` is called on the event loop that awaits the answers."""
-
-    def __init__(
-        self, recorder: LogRecorder, writer: Writer, *, on_commit: Callable[[int, int], None] = lambda *_: None
-    ) -> None:
-        self._recorder = recorder
-        self._writer = writer
-        self._on_commit = on_commit
-        self._waiting: deque[_Waiting] = deque()
-        self._arrived = threading.Condition()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Writes what is waiting, then ends the thread."""
-        with self._arrived:
-            self._stopping = True
-            self._arrived.notify()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def submit(self, commits: Sequence[Commit]) -> list[asyncio.Future[Committed]]:
-        """One future per commit, in order. A future fails with a CustlogError."""
-        loop = asyncio.get_running_loop()
-        waiting = [_Waiting(commit, loop.create_future()) for commit in commits]
-        with self._arrived:
-            if self._stopping:
-                raise Unavailable("this service is stopping; send the command again")
-            self._waiting.extend(waiting)
-            self._arrived.notify()
-        return [item.future for item in waiting]
-
-    def _run(self) -> None:
-        busy = False
-        while True:
-            if busy:
-                time.sleep(LINGER_SECONDS)
-            with self._arrived:
-                while not self._waiting and not self._stopping:
-                    self._arrived.wait()
-                if not self._waiting:
-                    return
-                items = self._take()
-            answers = self._write([item.commit for item in items])
-            _resolve_on_their_loops(items, answers)
-            busy = len(items) > BUSY_GROUP
-
-    def _take(self) -> list[_Waiting]:
-        group, taken, later = Group(), list[_Waiting](), deque[_Waiting]()
-        while self._waiting and len(taken) < MAX_EVENTS and len(later) < MAX_EVENTS:
-            item = self._waiting.popleft()
-            (taken if group.add(item.commit) else later).append(item)
-        self._waiting.extendleft(reversed(later))
-        return taken
-
-    def _write(self, commits: Sequence[Commit]) -> Sequence[Committed | Exception]:
-        try:
-            answers = self._persist(commits)
-        except Exception as error:  # noqa: BLE001  every waiting caller gets the reason; the thread goes on
-            return [error] * len(commits)
-        taken = [c for c, a in zip(commits, answers, strict=True) if isinstance(a, Committed) and not a.replayed]
-        if taken:
-            self._on_commit(len(taken), sum(len(append.events) for commit in taken for append in commit.appends))
-        return answers
-
-    def _persist(self, commits: Sequence[Commit]) -> list[Committed | CustlogError]:
-        deadline = time.monotonic() + sum(RETRY_SECONDS)
-        for pause in (*RETRY_SECONDS, None):
-            try:
-                with self._recorder.datastore.get_connection() as connection, connection.cursor() as cursor:
-                    return self._writer.write(cursor, commits)
-            except (OperationalError, InterfaceError, PoolTimeout) as error:
-                # Waiting for a connection takes seconds by itself: callers are told while they still listen.
-                if pause is None or self._stopping or time.monotonic() > deadline:
-                    raise Unavailable("the event log's database does not answer; the command was not taken") from error
-            time.sleep(pause)
-        raise AssertionError("unreachable")
-
-
-def _resolve_on_their_loops(items: Sequence[_Waiting], answers: Sequence[Committed | Exception]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Committed], Committed | Exception]]] = {}
-    for item, answer in zip(items, answers, strict=True):
-        by_loop.setdefault(item.future.get_loop(), []).append((item.future, answer))
-    for loop, pairs in by_loop.items():
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_resolve, pairs)
-
-
-def _resolve(pairs: Sequence[tuple[asyncio.Future[Committed], Committed | Exception]]) -> None:
-    for future, answer in pairs:
-        if future.done():
-            continue
-        if isinstance(answer, Committed):
-            future.set_result(answer)
-        else:
-            future.set_exception(answer)

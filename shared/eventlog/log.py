@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 from eventsourcing.persistence import InterfaceError, Notification, OperationalError
@@ -18,7 +18,8 @@ from psycopg_pool import PoolTimeout
 
 from shared.clock import Clock
 from shared.errors import CommandReused, CustlogError, Unavailable
-from shared.eventlog.commit import Commit, Committed, GroupCommit, Writer, recall
+from shared.eventlog.commit import Commit, Committed, Writer, recall
+from shared.eventlog.group import GroupCommit
 from shared.eventlog.mapper import Record, open_record, parse, subjects
 from shared.eventlog.recorder import (
     LOCK,
@@ -57,6 +58,9 @@ def datastore(url: str) -> PostgresDatastore:
         originator_id_type="text",
     )
     made.pool.reconnect_timeout = RECONNECT_SECONDS
+    # Everything a service asks of its log's database is asked by key. A prepared plan made while the tables are empty
+    # would go on reading them from end to end as they grow.
+    made.pool.kwargs = {**cast("dict[str, Any]", made.pool.kwargs), "options": "-c enable_seqscan=off"}
     return made
 
 

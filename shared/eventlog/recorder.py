@@ -61,7 +61,13 @@ CREATE OR REPLACE FUNCTION append_events(
     reserved_keys text[], reserved_owners text[], reserved_commits int[],
     released_keys text[], released_owners text[]
 ) RETURNS TABLE (commit_no int, refusal text, subject text, base bigint)
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $BODY$
+LANGUAGE plpgsql
+    SET plan_cache_mode = force_generic_plan
+    -- The plan is made while the tables are small and kept while they grow: it has to be the one for large tables.
+    SET enable_seqscan = off
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
+AS $BODY$
 DECLARE
     head bigint;
 BEGIN

@@ -101,7 +101,13 @@ class Keyring:
     def __init__(self, url: str, keks: KeyEncryptionKeys, *, pool_size: int = 4) -> None:
         self._keks = keks
         self._pool = ConnectionPool(
-            url, min_size=1, max_size=pool_size, open=False, timeout=5.0, kwargs={"autocommit": True}
+            url,
+            min_size=1,
+            max_size=pool_size,
+            open=False,
+            timeout=5.0,
+            # Keys are only looked up by subject; a plan made while the table is empty must not be a scan.
+            kwargs={"autocommit": True, "options": "-c enable_seqscan=off"},
         )
 
     def open(self) -> None:
