@@ -48,6 +48,14 @@ class Unappliable(Exception):
         self.event = event
 
 
+def too_many_parked(count: int, cap: int) -> Stop:
+    """What a consumer raises that would park more than its cap."""
+    return Stop(
+        f"{count} records would be parked, {cap} are allowed. Look at GET /ops/parked, correct the cause, re-drive, "
+        "and start this service again."
+    )
+
+
 class Consumer(Generic[R]):
     """The batch handler of a service, and the re-drive of what it parked.
 
@@ -188,10 +196,7 @@ class Consumer(Generic[R]):
     def _capped(self, counts: Mapping[str, int]) -> Mapping[str, int]:
         count = sum(counts.values())
         if count > self._parked_cap:
-            raise Stop(
-                f"{count} records would be parked, {self._parked_cap} are allowed. Look at GET /ops/parked, correct "
-                "the cause, re-drive, and start this service again."
-            )
+            raise too_many_parked(count, self._parked_cap)
         return counts
 
     def _tell(self, batch: Plan, results: Sequence[R], parked: Mapping[str, int] | None) -> None:

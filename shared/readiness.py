@@ -164,7 +164,7 @@ def check_relay(status: RelayStatus, lag: int | None, still: float) -> str:
     if status.leader and lag is None:
         return "lag not known"
     if lag and still >= STUCK_SECONDS:
-        return f"{lag} records wait and none was published for {still:.0f} s"
+        return f"{lag} records have waited for {still:.0f} s and none was published"
     return "ok"
 
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -74,16 +75,30 @@ def _show(home: Home, said: str, seen: list[Seen]) -> None:
     STDOUT.print(f"{home.data}: {said}", highlight=False)
     if not seen:
         return
-    table = Table("", "", "process", "port", "restarts", "lag", "parked", "says")
+    table = Table("", "", "process", "port", "restarts", "lag", "parked", box=None)
     for it in seen:
         answer = "ready" if it.ready else "up, not ready" if it.up else "down"
-        lag, parked = (_totals(it.detail.get(name)) for name in ("lag", "parked"))
-        says = " ".join(f"{name}={value}" for name, value in it.detail.get("checks", {}).items() if value != "ok")
-        table.add_row(it.name, answer, str(it.pid), str(it.port), str(it.restarts), lag, parked, says)
+        parked = it.detail.get("parked")
+        cells = (it.pid, it.port, it.restarts, total_lag(it.detail), "" if parked is None else parked)
+        table.add_row(it.name, answer, *map(str, cells))
     STDOUT.print(table)
+    for it in seen:
+        for line in remarks(it.detail):
+            STDOUT.print(f"{it.name}: {line}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _totals(counts: Any) -> str:
-    if isinstance(counts, dict):
-        return " ".join(f"{name}={value}" for name, value in counts.items())
-    return "" if counts is None else str(counts)
+def total_lag(readiness: Mapping[str, Any]) -> str:
+    """The sum of all lags of a service, `?` if one of them is not known, nothing if it told none."""
+    lags = readiness.get("lag")
+    if lags is None:
+        return ""
+    return "?" if None in lags.values() else str(sum(lags.values()))
+
+
+def remarks(readiness: Mapping[str, Any]) -> list[str]:
+    """What is not as it should be, a line each: checks that fail, then where records wait."""
+    checks = [f"{name} {said}" for name, said in readiness.get("checks", {}).items() if said != "ok"]
+    error = [f"its readiness cannot be read: {readiness['error']}"] if "error" in readiness else []
+    lags = readiness.get("lag") or {}
+    waiting = [f"{name} is {records} behind" for name, records in lags.items() if records]
+    return error + checks + waiting

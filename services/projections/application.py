@@ -6,25 +6,20 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from services.projections.batch import Decoded, decode
 from services.projections.fold import FoldFailed, fold_view
 from services.projections.store import Collections, Incomplete, Store
 from services.projections.views.view import WorkingSet
 from shared import metrics
+from shared.consumer import PARKED_CAP, SHOWN_KEYS, too_many_parked
+from shared.decoding import Decoded, Decoder
 from shared.events.envelope import Recorded
-from shared.inbox import ParkedRecord
+from shared.inbox import plan_again
 from shared.log import get_logger
 from shared.privacy.keyring import Keyring
-from shared.streaming import NO_HEADERS, Parked, Plan, Source, plan
+from shared.streaming import Plan, Source, plan
 
 NAME = "projections"
-PARKED_CAP = 1000
-
 _log = get_logger(__name__)
-
-
-class TooManyParked(Exception):
-    """More records would be parked than allowed. Fate: stop; correct the cause, re-drive, start again."""
 
 
 class Application:
@@ -36,13 +31,13 @@ class Application:
         """`topics` names the log that each topic carries."""
         self.store = store
         self._keyring = keyring
-        self._topics = topics
+        self._decoder = Decoder(logs=topics)
         self._parked_cap = parked_cap
 
     async def take(self, sources: Sequence[Source]) -> Plan:
         """Applies a batch or nothing of it.
 
-        Raises Incomplete (begin anew), TooManyParked (stop), Unavailable, Fenced or a pymongo error (retry).
+        Raises Incomplete (begin anew), Stop (too many parked), Unavailable, Fenced or a pymongo error (retry).
         """
         decoded = await self.decode(sources)
         done: Plan = await self.store.mongo.transaction(lambda session: self._take(session, sources, decoded))
@@ -51,7 +46,7 @@ class Application:
 
     async def decode(self, sources: Sequence[Source]) -> Decoded:
         """The events of the records. Unavailable if the keyring does not answer."""
-        return await asyncio.to_thread(decode, sources, self._keyring, self._topics)
+        return await asyncio.to_thread(self._decoder.decode, sources, self._keyring)
 
     async def redrive(self, key: str | None = None) -> dict[str, int]:
         """Applies parked records again, key by key; what fails again stays parked. Answers how many of each."""
@@ -70,9 +65,9 @@ class Application:
         done: int = await self.store.mongo.transaction(partial(self.store.purge, subject=subject))
         return done
 
-    async def parked(self) -> dict[str, Any]:
+    async def parked(self) -> tuple[int, list[str]]:
         """How many records are parked, and the keys that have waited longest."""
-        return {"parked": await self.store.inbox.parked_count(), "keys": await self.store.inbox.parked_keys(limit=100)}
+        return await self.store.inbox.parked_count(), await self.store.inbox.parked_keys(limit=SHOWN_KEYS)
 
     async def fold_into(self, session: Any, collections: Collections, events: Sequence[Recorded]) -> None:
         """Loads, folds and writes. Raises FoldFailed before anything was written."""
@@ -117,19 +112,13 @@ class Application:
         await self.store.inbox.park(session, batch.park)
         count = await self.store.inbox.parked_count(session)
         if count > self._parked_cap:
-            raise TooManyParked(
-                f"{count} records would be parked, {self._parked_cap} are allowed. Look at GET /ops/parked, correct "
-                "the cause, re-drive, and start this service again."
-            )
+            raise too_many_parked(count, self._parked_cap)
 
     async def _redrive(self, session: Any, *, key: str) -> Plan:
         # A batch that plans now sees the key either parked or done, and the views of either build.
         await self.store.hold_positions(session)
-        waiting = [_source(record) for record in await self.store.inbox.take_parked(session, key)]
-        unusable = [source for source in waiting if not source.position]
-        usable = [source for source in waiting if source.position]
-        batch = Plan(apply=usable, park=[Parked(source, NO_HEADERS) for source in unusable])
-        batch = await self._apply(session, batch, await self.decode(usable))
+        batch = plan_again(await self.store.inbox.take_parked(session, key))
+        batch = await self._apply(session, batch, await self.decode(batch.apply))
         await self.store.inbox.park(session, batch.park)
         return batch
 
@@ -140,8 +129,3 @@ def _report(batch: Plan) -> None:
     for parked in batch.park:
         source = parked.source
         _log.warning("record parked", source=source.name, position=source.position, reason=parked.reason)
-
-
-def _source(record: ParkedRecord) -> Source:
-    topic, _, partition = record.source.rpartition("/")
-    return Source(record.source, topic, int(partition), record.offset, record.position, 0, record.key, record.value)

@@ -1,15 +1,15 @@
 """The three topics into the views, going on where MongoDB says, from the beginning if it must."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from services.projections.application import NAME, Application, TooManyParked
+from services.projections.application import NAME, Application
 from services.projections.store import Incomplete
 from shared import metrics
 from shared.log import get_logger
+from shared.readiness import Consuming, consumer_lag
 from shared.streaming import Plan, Received, parse_sources, source_name
-from shared.subscription import Stop, Subscription
+from shared.subscription import Subscription
 
 TOPICS: Mapping[str, str] = {
     "customer.events": "customer",
@@ -33,8 +33,6 @@ class Consumer:
         """Applies a batch or nothing of it. Raises Stop above the cap of parked records, else only to be retried."""
         try:
             return await self._application.take(parse_sources(records))
-        except TooManyParked as full:
-            raise Stop(str(full)) from full
         except Incomplete:
             await self._begin_anew()
             return Plan()
@@ -55,20 +53,13 @@ class Consumer:
             except Exception as error:  # noqa: BLE001 - MongoDB may be away; the next look tells
                 _log.warning("the views cannot be watched", error=type(error).__name__)
 
-    def lag(self) -> dict[str, int]:
-        """Topic -> records not yet taken, of this instance's partitions."""
-        lags: Counter[str] = Counter()
-        for (topic, _), lag in (self.subscription.lag() if self.subscription else {}).items():
-            lags[topic] += lag or 0
-        return dict(lags)
-
     async def look(self) -> None:
         """One look: begins anew where positions are missing."""
         store = self._application.store
         if not await store.complete():
             await self._begin_anew()
-        for topic, lag in self.lag().items():
-            metrics.CONSUMER_LAG.labels(NAME, topic).set(lag)
+        if self.subscription is not None:
+            consumer_lag(Consuming(NAME, self.subscription))
         for topic, count in (await store.parked_by_topic()).items():
             metrics.RECORDS_PARKED.labels(NAME, topic).set(count)
 

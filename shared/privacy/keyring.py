@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 DATA_KEY_VERSION = "1"
 
+# Under a lock, because two services that create one table at once fail even with IF NOT EXISTS.
 SCHEMA = """
+SELECT pg_advisory_xact_lock(hashtext('custlog.keyring'));
 CREATE TABLE IF NOT EXISTS data_keys (
     subject uuid PRIMARY KEY,
     kek int NOT NULL,

@@ -14,11 +14,11 @@ import msgspec
 from pymongo import DeleteOne, InsertOne, ReplaceOne
 
 from services.projections.application import Application
-from services.projections.batch import Decoded, decode
 from services.projections.fold import fold_view
 from services.projections.store import Store
 from services.projections.views import VIEWS
 from services.projections.views.view import View, WorkingSet
+from shared.decoding import Decoded, Decoder
 from shared.eventlog.log import Log
 from shared.mongo import Mongo, connect
 from shared.privacy.keyring import Keyring
@@ -34,6 +34,7 @@ PARTITIONS = 12
 BATCH = 2_000
 TOPIC = "customer.events"
 TOPICS = {TOPIC: "customer"}
+DECODER = Decoder(logs=TOPICS)
 MEASURED = ("directory", "timeline")
 
 
@@ -107,7 +108,7 @@ class _Bench:
         if not decoding:
             application = Prepared(store, self._keyring, TOPICS)
             parsed = [parse_sources(batch) for batch in self._batches]
-            application.decoded = {sources[0]: decode(sources, self._keyring, TOPICS) for sources in parsed}
+            application.decoded = {sources[0]: DECODER.decode(sources, self._keyring) for sources in parsed}
         with calm():
             began = time.perf_counter()
             for batch in self._batches:
@@ -162,7 +163,7 @@ def _fold(view: View, batches: Sequence[list[Received]], keyring: Keyring) -> li
         sources = parse_sources(batch)
         working = WorkingSet()
         working.load(stored.values())
-        fold_view(view, decode(sources, keyring, TOPICS).of(sources), working)
+        fold_view(view, DECODER.decode(sources, keyring).of(sources), working)
         changes = copy.deepcopy(working.changes())
         writes: list[Any] = [InsertOne(document) for document in changes.inserts]
         writes += [ReplaceOne({"_id": document["_id"]}, document) for document in changes.replacements]

@@ -25,6 +25,7 @@ from shared.events.identity import AliasAdded, Linked, Move, NumberAssigned
 from shared.events.notifications import ReminderPlanned
 from shared.http import Readiness, create_app
 from shared.ids import uuid7
+from shared.parking import parking
 from shared.privacy.keyring import Keyring
 from shared.settings import Settings
 from tests.projections.stage import PARTITIONS, TOPICS, Wire, sources, views_in
@@ -126,6 +127,7 @@ async def served(mongo_url: str, keyring: Keyring, tmp_path_factory: pytest.Temp
             api.customers(store, ring),
             api.directory(store),
             api.agenda(store, ring),
+            parking(application.parked, application.redrive),
             api.operations(application, rebuild),
         ]
         app = create_app(Settings(service="projections"), verifier, routers, ready)

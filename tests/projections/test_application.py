@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.projections.application import TooManyParked
 from services.projections.store import ALIASES, Incomplete
 from services.projections.views import VIEWS
 from services.projections.views.numbers import NUMBERS
@@ -18,6 +17,7 @@ from shared.ids import uuid7
 from shared.inbox_mongo import POSITIONS
 from shared.mongo import Driver
 from shared.privacy.keyring import Keyring
+from shared.subscription import Stop
 from tests.projections.stage import ANN, BEN, CARL, Wire, differences, failing, sources, views_in
 from tests.projections.test_any_order import a_history
 from tests.support.events import History, customer_registered
@@ -81,7 +81,7 @@ async def test_a_poison_record_parks_its_customer_and_nobody_else(mongo_url: str
     async with views_in(mongo_url, keyring) as application:
         plan = await application.take(sources(records))
         assert [source.key for source in plan.apply] == [BEN]
-        assert await application.parked() == {"parked": 2, "keys": [ANN]}
+        assert await application.parked() == (2, [ANN])
         assert await application.redrive() == {"applied": 0, "parked": 2}
 
 
@@ -95,7 +95,7 @@ async def test_whatever_a_record_holds_it_parks(mongo_url: str, keyring: Keyring
     record = wire.poison(History().tell(ANN, customer_registered()).events[0], value)
     async with views_in(mongo_url, keyring) as application:
         await application.take([record.source])
-        assert (await application.parked())["parked"] == 1
+        assert (await application.parked())[0] == 1
 
 
 async def test_a_record_of_another_log_or_key_parks(mongo_url: str, keyring: Keyring) -> None:
@@ -106,7 +106,7 @@ async def test_a_record_of_another_log_or_key_parks(mongo_url: str, keyring: Key
         foreign = registered._replace(key=BEN, position=2, prev=1, offset=1)
         plan = await application.take([astray, foreign])
         assert plan.apply == []
-        assert (await application.parked())["parked"] == 2
+        assert (await application.parked())[0] == 2
 
 
 async def test_a_failing_fold_parks_the_event_and_a_redrive_brings_it_back_in_order(
@@ -119,7 +119,7 @@ async def test_a_failing_fold_parks_the_event_and_a_redrive_brings_it_back_in_or
     wire = Wire(keyring)
     async with views_in(mongo_url, keyring, views=views) as application:
         await application.take(sources(wire.put(told.events)))
-        assert (await application.parked())["keys"] == [ANN]
+        assert (await application.parked())[1] == [ANN]
         tree = await (await application.store.collection("timeline")).distinct("customers")
         assert BEN in tree
         switch["on"] = False
@@ -132,9 +132,9 @@ async def test_too_many_parked_records_stop_the_consumer_and_take_nothing(mongo_
     wire = Wire(keyring)
     told = History().tell(ANN, customer_registered()).tell(BEN, customer_registered()).tell(CARL, customer_registered())
     async with views_in(mongo_url, keyring, parked_cap=2) as application:
-        with pytest.raises(TooManyParked, match="3 records"):
+        with pytest.raises(Stop, match="3 records"):
             await application.take([wire.poison(event).source for event in told.events])
-        assert (await application.parked())["parked"] == 0
+        assert (await application.parked())[0] == 0
         assert set((await application.store.positions()).values()) == {0}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -140,3 +141,16 @@ def test_a_keyring_that_does_not_answer_is_unavailable_not_empty(tmp_path: Path)
             keyring.fetch([uuid7()])
     finally:
         keyring.close()
+
+
+@pytest.mark.server
+def test_services_that_start_at_once_make_one_keyring(keyring_url: str, tmp_path: Path) -> None:
+    keys = key_encryption_keys(tmp_path)
+    rings = [Keyring(keyring_url, keys) for _ in range(6)]
+    with ThreadPoolExecutor(len(rings)) as threads:
+        opened = [threads.submit(ring.open) for ring in rings]
+    try:
+        assert [done.exception() for done in opened] == [None] * len(rings)
+    finally:
+        for ring in rings:
+            ring.close()

@@ -146,7 +146,7 @@ def test_a_relay_does_not_know_its_lag_before_it_has_read_its_place() -> None:
             RelayStatus("leading", known=True),
             7,
             STUCK_SECONDS,
-            "7 records wait and none was published for 10 s",
+            "7 records have waited for 10 s and none was published",
         ),
         (RelayStatus("leading", known=True), None, 0.0, "lag not known"),
         (RelayStatus("standby"), None, 0.0, "ok"),

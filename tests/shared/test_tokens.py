@@ -15,6 +15,7 @@ from joserfc.jwk import OKPKey
 
 from shared.access.tokens import Caller, Verifier, issue, make_issuer
 from shared.errors import Unauthenticated
+from shared.events.envelope import Actor
 
 NOW = 1_800_000_000
 CLAIMS = {"iss": "custlog", "aud": "custlog", "sub": "u1", "roles": ["admin"], "iat": NOW, "exp": NOW + 600}
@@ -180,3 +181,9 @@ def test_a_token_for_nobody_or_for_no_role_is_not_issued(folder: Path, user: str
 def test_a_key_set_without_our_kind_of_key_is_refused() -> None:
     with pytest.raises(ValueError, match="CUSTLOG_JWKS_FILE"):
         Verifier({"keys": [{"kty": "oct", "k": "AA", "kid": "1"}]}, "custlog", "custlog")
+
+
+def test_whoever_a_token_may_name_can_be_the_actor_of_an_event() -> None:
+    longest = "a" * 128
+
+    assert Actor(id=longest, kind="user").id == longest

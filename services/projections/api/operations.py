@@ -1,4 +1,4 @@
-"""What operators do: look at parked records, apply them again, rebuild views."""
+"""What operators do: rebuild views."""
 
 from typing import Any, Literal
 
@@ -10,12 +10,6 @@ from shared.events.envelope import Value
 from shared.http import require
 
 
-class Redrive(Value):
-    """Which customer's parked records to apply again; all of them without a key."""
-
-    key: str | None = None
-
-
 class Views(Value):
     """Which views to build anew."""
 
@@ -25,14 +19,6 @@ class Views(Value):
 def operations(application: Application, rebuild: Rebuild) -> APIRouter:
     """Addresses under /ops."""
     router = APIRouter(prefix="/ops", tags=["operation"], dependencies=[Depends(require("operate"))])
-
-    @router.get("/parked", summary="Records that were put aside")
-    async def parked() -> dict[str, Any]:
-        return await application.parked()
-
-    @router.post("/redrive", summary="Apply parked records again")
-    async def redrive(which: Redrive | None = None) -> dict[str, int]:
-        return await application.redrive(which.key if which else None)
 
     @router.post("/rebuild", status_code=202, summary="Build views anew beside the live ones, then switch")
     async def build(wanted: Views) -> dict[str, str]:
