@@ -194,7 +194,7 @@ async def test_numbers_and_aliases_lead_to_their_customer(world: World, http: Ht
 
 @pytest.mark.parametrize(
     ("typed", "reason"),
-    [(render(9), "never given out"), (render(9)[:-1] + "?", "only be"), ("C0000009" + "0", "check character")],
+    [(render(9), "never given out"), (render(9)[:-1] + "?", "only be"), ("C0000009" + "0", "check digit")],
 )
 async def test_a_number_that_leads_nowhere_says_why(http: Http, typed: str, reason: str) -> None:
     found = (await http.ask("GET", f"/numbers/{typed.replace('?', '%3F')}")).json()
