@@ -143,9 +143,11 @@ class Writer:
 
     def write(self, cursor: Cursor[Any], commits: Sequence[Commit]) -> list[Committed | CustlogError]:
         """One answer per commit, in order. Raises Unavailable or the driver's errors when the whole group failed."""
-        keys = self._keyring.ensure(subjects(commits))
+        needed = subjects(commits)
+        keys = self._keyring.ensure(needed)
+        erased = needed - keys.keys()
         answers: list[Committed | CustlogError | None] = [
-            _sealable(commit, keys) or _within_limits(commit) for commit in commits
+            _sealable(commit, erased) or _within_limits(commit) for commit in commits
         ]
         while open_numbers := [n for n, answer in enumerate(answers) if answer is None]:
             group = [commits[n] for n in open_numbers]
@@ -195,10 +197,9 @@ def _as_error(refusal: Refusal) -> CustlogError:
     return AlreadyReserved(f"{refusal.subject} already belongs to another record; change that record instead")
 
 
-def _sealable(commit: Commit, keys: Mapping[str, DataKey]) -> CustlogError | None:
-    missing = subjects([commit]) - keys.keys()
-    if missing:
-        return Conflict(f"customer {min(missing)} was erased; nothing personal can be recorded about it any more")
+def _sealable(commit: Commit, erased: Collection[str]) -> CustlogError | None:
+    for subject in erased and subjects([commit]).intersection(erased):
+        return Conflict(f"customer {subject} was erased; nothing personal can be recorded about it any more")
     return None
 
 
