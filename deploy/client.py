@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SWEEPS = 3
+RENEW_SECONDS = 600
+"""Tokens are issued for an hour."""
 SWEEP_SECONDS = 0.15
 
 
@@ -30,6 +32,8 @@ class Client:
     user: str
     roles: tuple[str, ...]
     http: httpx.AsyncClient
+    _token: str = field(default="", repr=False)
+    _renew_at: float = 0.0
 
     @property
     def state(self) -> State:
@@ -40,7 +44,14 @@ class Client:
         return f"{self.state.services[service].url}{path}"
 
     def headers(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        return {"Authorization": f"Bearer {issue(self.home.keys, self.user, self.roles)}", **(more or {})}
+        return {"Authorization": f"Bearer {self.token()}", **(more or {})}
+
+    def token(self) -> str:
+        """A signed token that is valid for a while yet."""
+        if time.monotonic() >= self._renew_at:
+            self._token = issue(self.home.keys, self.user, self.roles)
+            self._renew_at = time.monotonic() + RENEW_SECONDS
+        return self._token
 
     async def get(self, service: str, path: str, **params: Any) -> Any:
         """The JSON at a path. Raises EmbeddedError with the service's own sentence."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -31,12 +31,14 @@ def importing(
         print_json(summary)
     else:
         STDOUT.print(", ".join(f"{name} {value}" for name, value in summary.items()), highlight=False)
+    if stopped := summary.get("stopped"):
+        raise EmbeddedError(f"The file could not be read to its end: {stopped} Correct it and import it again.")
     if summary.get("refused"):
         raise EmbeddedError(f"{summary['refused']} rows were refused; their reasons are above.")
 
 
-async def _send(home: Home, content: bytes, source: str, media_type: str) -> dict[str, int]:
-    summary: dict[str, int] = {}
+async def _send(home: Home, content: bytes, source: str, media_type: str) -> dict[str, Any]:
+    summary: dict[str, Any] = {}
     async with connect(home, "importer", "import") as client:
         headers = client.headers({"Content-Type": media_type})
         url = client.url("customer", "/intake")

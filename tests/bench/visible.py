@@ -13,7 +13,7 @@ from tests.bench.stand import Stand
 GOALS = (Goal("p50 <= 50 ms", 50, at_most=True), Goal("p99 <= 150 ms", 150, at_most=True))
 COMMANDS = 100
 WARM_UP = 10
-LOOK_SECONDS = 0.002
+LOOK_SECONDS = 0.01
 
 
 async def measure(stand: Stand, plan: Plan) -> list[Result]:
