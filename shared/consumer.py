@@ -15,7 +15,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from shared import metrics
-from shared.decoding import Decoded, Decoder, place
+from shared.decoding import Decoded, Decoder, follow, place
 from shared.errors import Unavailable
 from shared.eventlog.log import Log, Transaction
 from shared.events.envelope import Recorded
@@ -138,6 +138,7 @@ class Consumer(Generic[R]):
         if batch.duplicates:
             self._count_duplicates(sources, batch)
         self._tell(batch, results, counts)
+        follow(self._name, decoded, batch.apply)
         return batch
 
     def _parked_keys(self) -> list[str]:

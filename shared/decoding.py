@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -10,12 +11,15 @@ from typing import TypeAlias
 from shared.eventlog.mapper import Record, open_record, parse
 from shared.events.catalogue import CATALOGUE, UnknownEvent
 from shared.events.envelope import Recorded
-from shared.log import safe_message
+from shared.log import get_logger, safe_message
 from shared.privacy.keyring import Keyring
 from shared.privacy.sealing import DataKey
 from shared.streaming import Plan, Source
 
 MAX_REASON = 500
+FOLLOWED = 20
+
+_log = get_logger(__name__)
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -108,3 +112,13 @@ def place(source: Source) -> Place:
 
 def _reason(what: str, error: Exception) -> str:
     return f"{what}: {type(error).__name__}: {safe_message(error)}"[:MAX_REASON]
+
+
+def follow(consumer: str, decoded: Decoded, applied: Iterable[Source]) -> None:
+    """One log line per correlation id behind these records, so that a command can be followed through all services.
+
+    Of a batch with more than FOLLOWED of them only those with the most records are told.
+    """
+    counts = Counter(event.correlation for event in decoded.of(applied))
+    for correlation, records in counts.most_common(FOLLOWED):
+        _log.info("records applied", consumer=consumer, correlation=correlation, records=records)

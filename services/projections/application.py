@@ -11,7 +11,7 @@ from services.projections.store import Collections, Incomplete, Store
 from services.projections.views.view import WorkingSet
 from shared import metrics
 from shared.consumer import PARKED_CAP, SHOWN_KEYS, too_many_parked
-from shared.decoding import Decoded, Decoder
+from shared.decoding import Decoded, Decoder, follow
 from shared.events.envelope import Recorded
 from shared.inbox import plan_again
 from shared.log import get_logger
@@ -42,6 +42,7 @@ class Application:
         decoded = await self.decode(sources)
         done: Plan = await self.store.mongo.transaction(lambda session: self._take(session, sources, decoded))
         _report(done)
+        follow(NAME, decoded, done.apply)
         return done
 
     async def decode(self, sources: Sequence[Source]) -> Decoded:

@@ -13,6 +13,7 @@ from deploy import client, replay
 from deploy.embedded.home import Home
 from deploy.embedded.running import running
 from deploy.history import open_history
+from shared.ids import uuid7
 from tests.e2e.system import people, pid_of, send_until_taken
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -26,6 +27,19 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     home = Home.at(tmp_path_factory.mktemp("kills") / "home")
     with running(home):
         yield home
+
+
+async def test_one_command_can_be_followed_through_the_logs_of_all_services(home: Home) -> None:
+    correlation = uuid7()
+    async with client.connect(home, "u1", "sales") as sales:
+        body = {"kind": "person", "source": "desk", "name": "Canary Xylophone", "birth_date": "1980-01-02"}
+        await sales.send("POST", "customer", "/customers", body, {"X-Correlation-Id": correlation})
+        await client.caught_up(sales)
+
+    for service in ("customer", "identity", "notifications", "projections"):
+        said = (home.logs / f"{service}.log").read_text()
+        assert correlation in said, f"the {service} service says nothing of the command"
+        assert "Xylophone" not in said
 
 
 @pytest.mark.parametrize("victim", VICTIMS)
