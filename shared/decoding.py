@@ -17,6 +17,7 @@ from shared.privacy.sealing import DataKey
 from shared.streaming import Plan, Source
 
 MAX_REASON = 500
+MAX_NUMBER = 2**53
 FOLLOWED = 20
 
 _log = get_logger(__name__)
@@ -98,6 +99,9 @@ class Decoder:
         # The keyring's query would fail as a whole for one subject that is no id.
         if not _ID.fullmatch(record.customer) or not all(map(_ID.fullmatch, record.sealed)):
             raise Foreign("a subject of it is no id")
+        # No store takes more, and a write that fails is taken for a failure of the store: the batch would never end.
+        if not 0 < record.seq <= MAX_NUMBER or not 0 <= record.depth <= MAX_NUMBER:
+            raise Foreign("a number of it is out of range")
 
 
 def _check_known(record: Record) -> None:
@@ -111,7 +115,9 @@ def place(source: Source) -> Place:
 
 
 def _reason(what: str, error: Exception) -> str:
-    return f"{what}: {type(error).__name__}: {safe_message(error)}"[:MAX_REASON]
+    # It may quote a type or a name of the record; PostgreSQL stores no NUL.
+    said = safe_message(error).replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return f"{what}: {type(error).__name__}: {said}"[:MAX_REASON]
 
 
 def follow(consumer: str, decoded: Decoded, applied: Iterable[Source]) -> None:

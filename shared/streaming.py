@@ -9,9 +9,11 @@ import msgspec
 Headers = list[tuple[str, bytes]]
 
 NO_HEADERS = "its position headers are missing or not valid"
-NO_KEY = "its key is missing or not UTF-8"
+NO_KEY = "its key is missing, too long or no text"
 NO_VALUE = "it has no value"
 BEHIND = "an earlier record of this key is parked"
+MAX_KEY_BYTES = 256
+"""Of a key that can be kept: ours are 36 bytes, PostgreSQL indexes no more than 2,700 and stores no NUL."""
 
 
 class RecordHead(msgspec.Struct, frozen=True):
@@ -204,7 +206,9 @@ def _number(content: bytes | None) -> int:
 
 
 def _text(key: bytes | None) -> str | None:
+    if not key or len(key) > MAX_KEY_BYTES or b"\0" in key:
+        return None
     try:
-        return key.decode() if key else None
+        return key.decode()
     except UnicodeDecodeError:
         return None

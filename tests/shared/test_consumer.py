@@ -19,9 +19,9 @@ from shared.events.customer import BirthDateSet
 from shared.events.envelope import Recorded
 from shared.inbox import INBOX_DDL
 from shared.privacy.sealing import DataKey
-from shared.streaming import BEHIND, NO_HEADERS, Plan
+from shared.streaming import BEHIND, NO_HEADERS, NO_KEY, Plan
 from shared.subscription import Stop
-from tests.support.customer_topic import TOPIC, CustomerTopic
+from tests.support.customer_topic import TOPIC, CustomerTopic, Record
 from tests.support.logs import running_keyring, running_log
 from tests.support.servers import PostgresUrl
 
@@ -93,6 +93,12 @@ def ledger(postgres_url: PostgresUrl, keyring_url: str, tmp_path: Path) -> Itera
 
 def gauge(topic: str = TOPIC) -> float | None:
     return metrics.REGISTRY.get_sample_value("custlog_consumer_parked", {"consumer": "ledger", "topic": topic})
+
+
+def _first(topic: CustomerTopic, value: bytes) -> Record:
+    """A record with this value, where nothing stands before it."""
+    topic.heads.clear()
+    return topic.raw(ANN, value)
 
 
 async def test_a_batch_is_applied_in_one_call_and_reported_after_its_commit(ledger: Ledger) -> None:
@@ -169,6 +175,33 @@ async def test_records_that_cannot_be_read_are_parked_with_their_reason(ledger: 
         (BOB, "it is no record of ours"),
     ]
     assert ledger.rows() == [(CID, 1)]
+
+
+@pytest.mark.parametrize("key", [b"a\0b", bytes(range(1, 128)) * 80], ids=["NUL", "longer than an index takes"])
+async def test_a_key_that_the_store_cannot_hold_parks_its_record_and_blocks_nobody(ledger: Ledger, key: bytes) -> None:
+    poison = replace(ledger.topic.raw(ANN, b"{}"), key=key)
+
+    plan = await ledger.consumer.handle([poison, ledger.topic.record(ANN, EVENT)])
+
+    assert [put.reason for put in plan.park] == [NO_KEY]
+    assert ledger.rows() == [(ANN, 2)]
+
+
+async def test_a_reason_that_quotes_a_nul_is_kept_without_it(ledger: Ledger) -> None:
+    value = (ledger.topic.record(ANN, EVENT).value or b"").replace(b"customer.birth_date_set", b"customer.\\u0000")
+
+    await ledger.consumer.handle([_first(ledger.topic, value)])
+
+    ((key, _, reason),) = ledger.waiting()
+    assert (key, "\0" in reason, "is not in the catalogue" in reason) == (ANN, False, True)
+
+
+async def test_a_number_that_no_store_takes_parks_its_record(ledger: Ledger) -> None:
+    value = (ledger.topic.record(ANN, EVENT).value or b"").replace(b'"seq":1', b'"seq":%d' % 2**63)
+
+    plan = await ledger.consumer.handle([_first(ledger.topic, value)])
+
+    assert [put.reason for put in plan.park] == ["it is no record of ours: Foreign: a number of it is out of range"]
 
 
 async def test_records_of_no_concern_move_the_position_and_are_not_applied(ledger: Ledger) -> None:

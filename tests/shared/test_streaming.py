@@ -101,6 +101,8 @@ def test_a_record_without_a_place_is_marked_and_blocks_no_customer(headers: list
     [
         (Record(key=None), streaming.NO_KEY, "customer.events/2@0"),
         (Record(key=b"\xff"), streaming.NO_KEY, "customer.events/2@0"),
+        (Record(key=b"c\x001"), streaming.NO_KEY, "customer.events/2@0"),
+        (Record(key=b"c" * 257), streaming.NO_KEY, "customer.events/2@0"),
         (Record(value=None), streaming.NO_VALUE, "c1"),
     ],
 )
