@@ -13,6 +13,7 @@ from aiokafka.errors import ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.lease import Lease, Published
+from shared.log import safe_message
 from shared.publication import MAX_BATCH_BYTES, Building, Stored, Unpublishable
 
 logger = structlog.get_logger(__name__)
@@ -138,7 +139,8 @@ class Relay:
                     if time.monotonic() - led_from > _MAX_BACKOFF_SECONDS:
                         delay = 0.1
                     self._say("retrying", type(error).__name__)
-                    logger.warning("relay_retrying", topic=self._topic, error=repr(error), retry_in=delay)
+                    said = f"{type(error).__name__}: {safe_message(error)}"
+                    logger.warning("relay_retrying", topic=self._topic, error=said, retry_in=delay)
                     await _wait(self._stop, delay)
                     delay = min(delay * 2, _MAX_BACKOFF_SECONDS)
         finally:

@@ -14,6 +14,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 
+from shared.log import safe_message
 from shared.streaming import Hole, Plan, Received
 
 logger = structlog.get_logger(__name__)
@@ -61,6 +62,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._idle.set()
         self._stopping = False
         self._rewound: dict[tuple[str, int], int] = {}
+        self._in_hand: dict[tuple[str, int], int] = {}
         self._closing: asyncio.Task[None] | None = None
 
     def attach(self, subscriber: Any) -> None:
@@ -93,8 +95,8 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
     def lag(self) -> dict[tuple[str, int], int | None]:
         """Records (with transaction markers) not yet taken, per assigned partition; None until the first fetch.
 
-        Counted to the last stable offset, that is to the end of the last finished transaction, so an idle consumer
-        stands at 0.
+        Those of a batch that is being handled, or handled again after a failure, are not taken. Counted to the last
+        stable offset, that is to the end of the last finished transaction, so an idle consumer stands at 0.
         """
         consumer = self.consumer
         if consumer is None:
@@ -104,8 +106,11 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
             # The public position() is a coroutine that may wait; the state it reads is always at hand.
             state = consumer._subscription.subscription.assignment.state_value(tp)  # noqa: SLF001
             end = state.lso if state is not None else None
-            known = end is not None and state.has_valid_position
-            lags[tp.topic, tp.partition] = max(0, end - state.position) if known else None
+            if end is None or not state.has_valid_position:
+                lags[tp.topic, tp.partition] = None
+                continue
+            at = min(state.position, self._in_hand.get((tp.topic, tp.partition), state.position))
+            lags[tp.topic, tp.partition] = max(0, end - at)
         return lags
 
     async def rewind(self, topic: str, partition: int) -> None:
@@ -126,12 +131,18 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         """Go to the stored places. Nothing is read before that, however long the store takes to answer."""
         consumer = self.consumer
         partitions = sorted(assigned)
-        if consumer is None or not partitions:
+        if consumer is None:
+            return
+        if not partitions:
+            # There are more members than partitions: this one stands by, whatever it was busy with.
+            self._run()
             return
         # Before the first await: without it the consumer would begin to read at Kafka's own committed offsets.
         consumer.pause(*partitions)
         self._give_up()
         self._rewound.clear()
+        # What was in hand is read again from the stored places.
+        self._in_hand = {}
         generation = self._generation
         offsets = await self._stored_offsets([(tp.topic, tp.partition) for tp in partitions], generation)
         if offsets is None:
@@ -170,6 +181,8 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         generation = self._generation
         delay = 0.1
         self._idle.clear()
+        # Reversed, so that the first offset of each partition stays.
+        self._in_hand = {(record.topic, record.partition): record.offset for record in reversed(records)}
         try:
             while generation == self._generation and not self._stopping:
                 try:
@@ -182,6 +195,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
                     await self._retry_later("handle", error, delay)
                     delay = min(delay * 2, _MAX_BACKOFF_SECONDS)
                 else:
+                    self._in_hand = {}
                     return
         finally:
             self._idle.set()
@@ -227,7 +241,8 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _retry_later(self, work: str, error: Exception, delay: float) -> None:
         self.state, self.reason = "retrying", type(error).__name__
-        logger.warning("consumer_retrying", work=work, topics=self.topics, error=repr(error), retry_in=delay)
+        said = f"{type(error).__name__}: {safe_message(error)}"
+        logger.warning("consumer_retrying", work=work, topics=self.topics, error=said, retry_in=delay)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._moved.wait()

@@ -10,7 +10,9 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
 from aiokafka import AIOKafkaProducer
+from pymongo.errors import BulkWriteError
 
 from shared.inbox import INBOX_DDL, Inbox
 from shared.relay import Relay
@@ -269,6 +271,27 @@ async def test_stop_waits_for_the_running_batch(place: Place) -> None:
         await stopping
         assert consumer.batches == 1
         assert consumer.effects() != []
+
+
+async def test_a_batch_that_fails_counts_as_lag_and_its_error_is_logged_without_values(place: Place) -> None:
+    refused = BulkWriteError({"writeErrors": [{"code": 11000, "op": {"name": "Anna"}}]})
+
+    def before() -> None:
+        raise refused
+
+    await place.publish(10)
+    with structlog.testing.capture_logs() as logs:
+        async with place.consumer() as consumer:
+            consumer.before = before
+            await until(lambda: consumer.subscription.state == "retrying", "retrying")
+            waiting = consumer.subscription.lag()
+            consumer.before = lambda: None
+            await place.applied(consumer)
+            places = [(place.topic, partition) for partition in range(PARTITIONS)]
+            await until(lambda: consumer.subscription.lag() == dict.fromkeys(places, 0), "no lag")
+    assert sum(records or 0 for records in waiting.values()) >= 10
+    assert "BulkWriteError" in str(logs)
+    assert "Anna" not in str(logs)
 
 
 async def test_stop_gives_up_a_batch_that_fails(place: Place) -> None:
