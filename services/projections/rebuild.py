@@ -199,7 +199,11 @@ class Rebuild:
             raise Moved("the views began anew")
         if left_out != await self._store.parked_marks(session):
             raise Moved("parked records were re-driven")
-        if await self._store.database[BUILDS].find_one({"_id": build, "purged": True}, session=session):
+        row = await self._store.database[BUILDS].find_one({"_id": build, "running": True}, session=session)
+        if row is None:
+            # Its collections were dropped, and writing made them again without what they had held.
+            raise Broken("the build stood still for so long that another one took it for dead")
+        if row.get("purged"):
             raise Moved("a subject was erased")
         await self._store.switch(session, made.collections)
 

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -224,6 +225,32 @@ async def test_a_build_whose_process_ended_is_cleared_away(stage: Stage, mongo_u
         assert not [name for name in await store.database.list_collection_names() if "dead" in name]
         assert (await store.database[BUILDS].find_one({"_id": "dead"}))["state"] == "failed"
         assert await store.database[ALIASES].count_documents({}) == len(VIEWS)
+
+
+async def test_a_build_that_was_taken_for_dead_never_becomes_the_view(
+    stage: Stage, mongo_url: str, keyring: Keyring
+) -> None:
+    wire = Wire(keyring, stage.topics)
+    async with views_in(mongo_url, keyring, topics=stage.topics) as application:
+        store = application.store
+        records = wire.put(a_history(14, 60))
+        await stage.publish(records)
+        await application.take(sources(records))
+        rebuild, other = (Rebuild(application, stage.reader, SystemClock()) for _ in range(2))
+        complete = asyncio.Event()
+
+        async def stand_still(session: Any, **build: Any) -> None:
+            await store.database[BUILDS].update_one({"_id": build["build"]}, {"$set": {"updated_at": "2020"}})
+            await other.start(["agenda"])
+            await other.wait()
+            complete.set()
+            await Rebuild._finish(rebuild, session, **build)
+
+        rebuild._finish = stand_still  # type: ignore[method-assign]
+        await rebuild.start(["pulse"])
+        await rebuild.wait()
+        assert complete.is_set()
+        assert await differences(application, wire.events()) == []
 
 
 async def test_views_wiped_while_nothing_arrives_come_back(stage: Stage, mongo_url: str, keyring: Keyring) -> None:
