@@ -88,6 +88,9 @@ class GuardBody:
             return
         _check_address(scope)
         headers = dict(scope["headers"])
+        if sum(name == b"content-type" for name, _ in scope["headers"]) > 1:
+            # Whoever reads the body behind us may go by the other one.
+            raise Malformed("Send one Content-Type.")
         declared = headers.get(b"content-length", b"0")
         streams = headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json"
         most = self._larger.get(scope["path"], self._max) if streams else self._max

@@ -247,6 +247,12 @@ async def test_a_media_type_nobody_reads_is_refused(client: httpx.AsyncClient, h
     _is_problem(await client.post("/customers", content=b"a", headers=headers), 415, "unsupported-media-type")
 
 
+async def test_two_media_types_are_refused_so_that_no_body_escapes_the_checks(client: httpx.AsyncClient) -> None:
+    both = [("Content-Type", "application/json"), ("Content-Type", "text/csv")]
+
+    _is_problem(await client.post("/customers", content=b'{"name":"\\u0000"}', headers=both), 400, "malformed")
+
+
 async def test_an_unknown_address_and_a_wrong_method_are_told(client: httpx.AsyncClient) -> None:
     _is_problem(await client.get("/nowhere"), 404, "not-found")
     response = await client.delete("/customers")
