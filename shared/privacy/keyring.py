@@ -127,7 +127,11 @@ class Keyring:
             return {}
         ordered = sorted(subjects)
         new = [self._keks.wrap(subject, os.urandom(32)) for subject in ordered]
-        return self._open_rows(ENSURE, {"kek": self._keks.current, "subjects": ordered, "wrapped": new})
+        keys = self._open_rows(ENSURE, {"kek": self._keks.current, "subjects": ordered, "wrapped": new})
+        if len(keys) < len(ordered):
+            # A key that another call made while this statement ran is invisible to it: missing is not yet erased.
+            keys |= self.fetch(set(ordered) - keys.keys())
+        return keys
 
     def fetch(self, subjects: Collection[str]) -> dict[str, DataKey]:
         """The keys of the subjects that have one; a destroyed or unknown subject is missing in the answer."""

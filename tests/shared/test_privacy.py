@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import orjson
+import psycopg
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
@@ -97,6 +98,25 @@ def test_a_data_key_wrapped_by_an_old_key_opens_after_rotation() -> None:
 def keyring(postgres_url: Callable[[str], str], tmp_path: Path) -> Iterator[Keyring]:
     with running_keyring(postgres_url("keyring"), tmp_path) as keyring:
         yield keyring
+
+
+@pytest.mark.server
+def test_a_key_that_another_call_is_just_making_is_found(keyring_url: str, tmp_path: Path) -> None:
+    subject, keks = uuid7(), key_encryption_keys(tmp_path)
+    keyring = Keyring(keyring_url, keks)
+    keyring.open()
+    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with ThreadPoolExecutor() as threads, psycopg.connect(keyring_url) as other:
+        wrapped = keks.wrap(subject, os.urandom(32))
+        other.execute("INSERT INTO data_keys (subject, kek, wrapped) VALUES (%s, 1, %s)", (subject, wrapped))
+        asked = threads.submit(keyring.ensure, [subject])
+        with psycopg.connect(keyring_url, autocommit=True) as watching:
+            while not watching.execute(waiting).fetchall():
+                assert not asked.done()
+        other.commit()
+        found = asked.result()
+    keyring.close()
+    assert found.keys() == {subject}
 
 
 @pytest.mark.server
