@@ -72,6 +72,8 @@ class Matching:
         written, Stop if the log refuses what was decided under its lock, or Unavailable.
         """
         telling = [event for event in events if type(event.data) in matching.CHANGES]
+        # In the order of the customer log, not of its partitions: numbers follow registrations.
+        telling.sort(key=lambda event: event.position or 0)
         outcome = Outcome()
         if not telling:
             return outcome

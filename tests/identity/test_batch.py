@@ -32,6 +32,16 @@ async def test_every_new_customer_gets_the_next_number(world: World) -> None:
     assert [event.seq for event in assigned] == [1, 1, 1]
 
 
+async def test_numbers_follow_registrations_in_whatever_order_the_partitions_are_read(world: World) -> None:
+    ids = customers(30)
+    records = [world.topic.record(customer, person(f"Ann{n}", "Lee")) for n, customer in enumerate(ids)]
+
+    await world.consumer.handle(sorted(records, key=lambda record: (record.partition, record.offset)))
+
+    assigned = [event for event in world.events() if isinstance(event.data, NumberAssigned)]
+    assert [event.customer for event in assigned] == list(ids)
+
+
 async def test_numbers_go_on_without_a_gap_after_a_failed_batch(world: World) -> None:
     first, second, third = customers(3)
     await world.take((first, ANN))
