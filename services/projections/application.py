@@ -8,6 +8,7 @@ from typing import Any
 
 from services.projections.fold import FoldFailed, fold_view
 from services.projections.store import Collections, Incomplete, Store
+from services.projections.views.membership import moves_of
 from services.projections.views.view import WorkingSet
 from shared import metrics
 from shared.consumer import PARKED_CAP, SHOWN_KEYS, too_many_parked
@@ -70,11 +71,17 @@ class Application:
         """How many records are parked, and the keys that have waited longest."""
         return await self.store.inbox.parked_count(), await self.store.inbox.parked_keys(limit=SHOWN_KEYS)
 
-    async def fold_into(self, session: Any, collections: Collections, events: Sequence[Recorded]) -> None:
-        """Loads, folds and writes. Raises FoldFailed before anything was written."""
+    async def fold_into(self, session: Any, collections: Collections, events: Sequence[Recorded]) -> set[str]:
+        """Loads, folds and writes. Raises FoldFailed before anything was written.
+
+        Answers the customers who were moved before they stood in any document.
+        """
         sets = await self.store.load(session, collections, events)
+        strangers = {move.customer for event in events for move in moves_of(event)}
+        strangers.difference_update(*(working.homes for working in sets.values()))
         await asyncio.to_thread(self._fold, events, sets)
         await self.store.write(session, collections, sets)
+        return strangers
 
     def _fold(self, events: Sequence[Recorded], sets: Mapping[str, WorkingSet]) -> None:
         for name, working in sets.items():
@@ -99,11 +106,14 @@ class Application:
         batch = decoded.park_failures(batch)
         while batch.apply:
             try:
-                await self.fold_into(session, collections, decoded.of(batch.apply))
+                strangers = await self.fold_into(session, collections, decoded.of(batch.apply))
             except FoldFailed as failed:
                 _log.error("event cannot be folded", view=failed.view, position=failed.position, exc_info=failed)
                 batch = batch.parking(batch.apply[failed.index], str(failed))
             else:
+                if strangers:
+                    # Another instance may place them just now, in another document: one of the two has to begin again.
+                    await self.store.hold_customers(session, strangers)
                 break
         return batch
 

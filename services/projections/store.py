@@ -19,6 +19,7 @@ from shared.ids import uuid7
 from shared.inbox_mongo import PARKED, POSITIONS, MongoInbox, create_inbox
 from shared.mongo import Mongo
 from shared.streaming import source_name
+from shared.topics import partition_of
 
 ALIASES = "aliases"
 BUILDS = "builds"
@@ -49,6 +50,7 @@ class Store:
         self.views = views
         self.consumer = "projections"
         self.inbox = MongoInbox(mongo, self.database, self.consumer)
+        self._partitions = partitions
         self.sources = [source_name(topic, number) for topic in topics for number in range(partitions)]
 
     async def prepare(self) -> bool:
@@ -154,7 +156,15 @@ class Store:
 
     async def hold_positions(self, session: Any) -> None:
         """Makes every concurrent batch conflict with this transaction, whichever partitions it comes from."""
-        rows = [UpdateOne({"_id": f"{self.consumer}/{source}"}, {"$inc": {"switches": 1}}) for source in self.sources]
+        await self._hold(session, self.sources)
+
+    async def hold_customers(self, session: Any, customers: Iterable[str]) -> None:
+        """The same for the batches from the partitions of these customers only."""
+        numbers = {str(partition_of(customer, self._partitions)) for customer in customers}
+        await self._hold(session, [source for source in self.sources if source.rpartition("/")[2] in numbers])
+
+    async def _hold(self, session: Any, sources: Iterable[str]) -> None:
+        rows = [UpdateOne({"_id": f"{self.consumer}/{source}"}, {"$inc": {"switches": 1}}) for source in sources]
         await self.database[POSITIONS].bulk_write(rows, ordered=False, session=session)
 
     async def switch(self, session: Any, collections: Collections) -> None:

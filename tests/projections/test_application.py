@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from services.projections.views import VIEWS
 from services.projections.views.numbers import NUMBERS
 from shared.errors import Unavailable
 from shared.events.customer import Tagged
-from shared.events.identity import NumberAssigned
+from shared.events.identity import Linked, Move, NumberAssigned
 from shared.events.notifications import ReminderPlanned
 from shared.ids import uuid7
 from shared.inbox_mongo import POSITIONS
@@ -48,6 +49,38 @@ async def test_the_views_equal_the_fold_of_the_logs(
             batch, records = records[:size], records[size:]
             await application.take(sources(batch))
         assert await differences(application, wire.events()) == []
+
+
+async def test_a_customer_who_is_moved_while_another_instance_first_meets_them_stands_in_one_place(
+    mongo_url: str, keyring: Keyring
+) -> None:
+    wire = Wire(keyring)
+    told = History().tell(ANN, customer_registered("Ann")).tell(BEN, customer_registered("Ben"))
+    told.tell(ANN, Linked(a=ANN, b=BEN, evidence=("e",), decided_by="r", moves=(Move(customer=BEN, identity=ANN),)))
+    records = wire.put(told.events)
+    ann, ben, link = (
+        [record for record in records if (record.topic, record.key) == (topic, customer.encode())]
+        for topic, customer in (("customer.events", ANN), ("customer.events", BEN), ("identity.events", ANN))
+    )
+    async with (
+        views_in(mongo_url, keyring) as one,
+        views_in(mongo_url, keyring, database=one.store.database.name) as two,
+    ):
+        await one.take(sources(ann))
+        load, interrupted = one.store.load, False
+
+        async def interrupt(*given: Any) -> Any:
+            nonlocal interrupted
+            loaded = await load(*given)
+            if not interrupted:
+                interrupted = True
+                await two.take(sources(ben))
+            return loaded
+
+        one.store.load = interrupt  # type: ignore[assignment, method-assign]
+        await one.take(sources(link))
+        assert interrupted
+        assert await differences(one, wire.events()) == []
 
 
 async def test_records_that_come_again_change_nothing(mongo_url: str, keyring: Keyring) -> None:
