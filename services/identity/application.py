@@ -23,8 +23,11 @@ from shared.eventlog.log import Log, Transaction
 from shared.eventlog.recorder import reservation_holders, stored_answers
 from shared.events.envelope import Cause, Contract, Id, Word
 from shared.events.identity import AliasAdded, Linked, NumberAssigned
+from shared.ids import is_uuid
 
 MANUAL = "manual"
+NOT_FOR_ALIASES = "source:"
+"""So begins the reference to a customer by source and external id, where numbers are looked up."""
 Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\-]{0,63}$")]
 
 
@@ -113,6 +116,9 @@ class IdentityApplication:
         if numbering.read(command.alias).well_formed:
             wrong: FieldError = {"field": "alias", "message": "has the form of our own numbers; choose another"}
             raise Invalid("this alias could be mistaken for a customer number", errors=[wrong])
+        if is_uuid(command.alias) or command.alias.startswith(NOT_FOR_ALIASES):
+            wrong = {"field": "alias", "message": "has the form of an id, or of an external id with its source"}
+            raise Invalid("this alias could be mistaken for another reference", errors=[wrong])
         key = number_key(command.alias)
 
         def decide(tx: Transaction, _: Identities) -> _Answer:

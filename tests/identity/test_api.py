@@ -215,10 +215,11 @@ async def test_an_alias_leads_to_one_customer_only(world: World, http: Http) -> 
     assert len([event for event in world.data() if isinstance(event, AliasAdded)]) == 1
 
 
-async def test_an_alias_may_not_look_like_a_number_of_ours(world: World, http: Http) -> None:
+@pytest.mark.parametrize("alias", [render(77), "source:crm:77", "01a20000-0000-7000-8000-000000000000"])
+async def test_an_alias_may_not_look_like_another_reference(world: World, http: Http, alias: str) -> None:
     (a,) = await given_people(world, 1)
 
-    answer = await http.ask("POST", f"/customers/{a}/aliases", {"alias": render(77), "kind": "foreign"})
+    answer = await http.ask("POST", f"/customers/{a}/aliases", {"alias": alias, "kind": "foreign"})
 
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "alias")
 
