@@ -52,7 +52,10 @@ def moment(text: str) -> datetime:
 def _aware(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs its offset, e.g. 2026-11-22T09:00:00Z")
-    return value.astimezone(UTC)
+    # Earlier years are not written with four digits; next to the last one not every offset can be taken off.
+    if not 1000 <= value.year <= 9998 or not 1000 <= (utc := value.astimezone(UTC)).year <= 9998:
+        raise ValueError("a time must be in the years 1000 to 9998")
+    return utc
 
 
 Instant = Annotated[datetime, AfterValidator(_aware), PlainSerializer(instant, return_type=str, when_used="json")]

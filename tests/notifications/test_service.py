@@ -247,6 +247,8 @@ DUE = "2030-01-01T00:00:00Z"
 BAD_REQUESTS: list[tuple[str, str, Any, str, int]] = [
     ("POST", "/reminders", {"customer": "x", "due_at": DUE}, "sales", 422),
     ("POST", "/reminders", {"customer": uuid7(), "due_at": "2030-01-01T00:00:00"}, "sales", 422),
+    ("POST", "/reminders", {"customer": uuid7(), "due_at": "0999-12-31T00:00:00Z"}, "sales", 422),
+    ("POST", "/reminders", {"customer": uuid7(), "due_at": "9999-12-31T23:59:59-14:00"}, "sales", 422),
     ("POST", "/reminders", {"customer": uuid7(), "due_at": DUE, "extra": 1}, "sales", 422),
     ("POST", "/reminders", {"customer": uuid7(), "due_at": DUE}, "sales", 404),
     ("POST", "/reminders", {"customer": uuid7(), "due_at": DUE}, "viewer", 403),
