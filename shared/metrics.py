@@ -33,7 +33,7 @@ HTTP_SECONDS = _histogram(
 EVENTS_APPENDED = _counter("log_events_appended", "Events committed to a log.", "log")
 COMMITS = _counter("log_commits", "Database transactions that committed events.", "log")
 BATCH_EVENTS = _histogram("log_batch_events", "Events per committed transaction.", "log", buckets=_SIZES)
-CONFLICTS = _counter("log_conflicts", "Commits refused, by reason (version, command, reservation).", "log", "reason")
+CONFLICTS = _counter("log_conflicts", "Commits refused, by reason (version, command, reserved).", "log", "reason")
 APPEND_SECONDS = _histogram("log_append_seconds", "From a command's commit call to its answer.", "log")
 
 RELAY_PUBLISHED = _counter("relay_published", "Records published to Kafka, repeats after a crash included.", "log")
@@ -62,7 +62,7 @@ REMINDERS_CANCELLED = _counter("reminders_cancelled", "Reminders cancelled.", "r
 MESSAGES_SENT = _counter("messages_sent", "Messages accepted by a channel.", "channel")
 MESSAGES_FAILED = _counter("messages_failed", "Messages a channel refused for good.", "channel")
 
-KEYRING_OPERATIONS = _counter("keyring_operations", "Data keys made, fetched, missed or destroyed.", "operation")
+KEYRING_OPERATIONS = _counter("keyring_operations", "Data keys made or fetched, fetched, destroyed.", "operation")
 
 
 def exposition() -> tuple[bytes, str]:

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from shared import metrics
 from shared.lease import Lease, Published
 from shared.log import safe_message
 from shared.publication import MAX_BATCH_BYTES, Building, Stored, Unpublishable
@@ -200,6 +201,9 @@ class Relay:
                     storing = asyncio.create_task(lease.store(published))
                     if not batch.more:
                         await storing
+                    # The index is gapless: positions count records.
+                    records = published.position - self._status.position
+                    metrics.RELAY_PUBLISHED.labels(self._topic.partition(".")[0]).inc(max(0, records))
                     self._status = replace(self._status, position=published.position)
                     checked = time.monotonic()
                     continue

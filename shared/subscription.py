@@ -14,6 +14,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 
+from shared import metrics
 from shared.log import safe_message
 from shared.streaming import Hole, Plan, Received
 
@@ -48,7 +49,10 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
     stop() comes in between, the batch is left; it is read again from the stored place, here or elsewhere.
     """
 
-    def __init__(self, broker: KafkaBroker, topics: Sequence[str], handle: Handle, resume: Resume) -> None:
+    def __init__(
+        self, broker: KafkaBroker, topics: Sequence[str], handle: Handle, resume: Resume, *, name: str = ""
+    ) -> None:
+        self.name = name
         self.topics = tuple(topics)
         self.state: State = "starting"
         self.reason = ""
@@ -220,6 +224,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
                 f"{hole.topic}/{hole.partition} has no record after position {hole.tracked} although later ones "
                 "follow. Publish the log again from the start, then start this consumer."
             )
+        metrics.REWINDS.labels(self.name, hole.topic).inc()
         logger.warning("hole_rewinding", topic=hole.topic, partition=hole.partition, tracked=hole.tracked)
         await self.rewind(hole.topic, hole.partition)
         self._rewound[place] = hole.tracked
@@ -242,6 +247,8 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _retry_later(self, work: str, error: Exception, delay: float) -> None:
         self.state, self.reason = "retrying", type(error).__name__
         said = f"{type(error).__name__}: {safe_message(error)}"
+        for topic in self.topics:
+            metrics.CONSUMER_RETRIES.labels(self.name, topic).inc()
         logger.warning("consumer_retrying", work=work, topics=self.topics, error=said, retry_in=delay)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
@@ -307,7 +314,7 @@ def subscribe(
     resume  the offset at which to go on per (topic, partition); None (or absent) for the beginning
     instance  name of this member that survives restarts: after a kill it is back at once, not after a session time-out
     """
-    subscription = Subscription(broker, topics, handle, resume)
+    subscription = Subscription(broker, topics, handle, resume, name=group.removeprefix("custlog-"))
     subscriber = broker.subscriber(
         *topics,
         batch=True,

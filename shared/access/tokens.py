@@ -97,10 +97,11 @@ class Verifier:
         try:
             claims = jwt.decode(token, key, registry=self._registry).claims
             self._claims.validate(claims)
+            expires = float(claims["exp"])
         except (JoseError, ValueError, TypeError, RecursionError, OverflowError) as refused:
             # The reason class is safe to tell; the library's text may quote the token.
             raise Unauthenticated(f"The token was refused ({type(refused).__name__}): fetch a new one.") from None
-        return _caller(claims), float(claims["exp"])
+        return _caller(claims), expires
 
     def _key_for(self, header: dict[str, Any]) -> OKPKey:
         # The header is not yet trusted: it may choose among our keys, never bring one (jwk, jku, x5u) or extend the

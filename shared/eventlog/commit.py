@@ -7,7 +7,7 @@ rest is written again without them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 from psycopg import Cursor
 
+from shared import metrics
 from shared.clock import Clock
 from shared.errors import AlreadyReserved, CommandReused, Conflict, CustlogError, TooLarge, VersionConflict
 from shared.eventlog.mapper import encode
@@ -81,14 +82,16 @@ def subjects(commits: Collection[Commit]) -> set[str]:
     }
 
 
-def lay_out(commits: Sequence[Commit], log: str, keys: Mapping[str, DataKey], now: datetime) -> Rows:
+def lay_out(
+    commits: Sequence[Commit], log: str, keys: Mapping[str, DataKey], now: datetime, keyed: Callable[[bytes], bytes]
+) -> Rows:
     """The rows of a group: every event encoded and sealed, every head, command and reservation in its column."""
     rows = Rows.empty()
     recorded_at = instant(now)
     for number, commit in enumerate(commits):
         if commit.digest:
             rows.command_ids.append(commit.cause.command)
-            rows.command_digests.append(commit.digest)
+            rows.command_digests.append(keyed(commit.digest))
             rows.command_results.append(orjson.dumps(commit.result))
             rows.command_commits.append(number)
             rows.command_firsts.append(len(rows.states) + 1)
@@ -151,7 +154,7 @@ class Writer:
         ]
         while open_numbers := [n for n, answer in enumerate(answers) if answer is None]:
             group = [commits[n] for n in open_numbers]
-            rows = lay_out(group, self._log, keys, self._clock.now())
+            rows = lay_out(group, self._log, keys, self._clock.now(), self._keyring.keyed)
             if oversize := _oversize(group, rows):
                 for number, refused in oversize.items():
                     answers[open_numbers[number]] = refused
@@ -163,6 +166,8 @@ class Writer:
                     answers[n] = Committed(position, commits[n].result)
                     position += sum(len(append.events) for append in commits[n].appends)
                 break
+            for refusal in refusals:
+                metrics.CONFLICTS.labels(self._log, refusal.reason).inc()
             for number, answer in self._answer(cursor, group, refusals).items():
                 answers[open_numbers[number]] = answer
         return [answer for answer in answers if answer is not None]
@@ -177,7 +182,7 @@ class Writer:
         if known:
             for stored in stored_answers(cursor, list(known)):
                 number = known[stored.command]
-                answers[number] = recall(stored, group[number].digest)
+                answers[number] = recall(stored, self._keyring.keyed(group[number].digest))
         return answers
 
 

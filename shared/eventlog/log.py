@@ -188,7 +188,10 @@ class Log:
     def _recall(self, commands: Sequence[tuple[str, bytes]]) -> list[Committed | CommandReused | None]:
         ids = [command for command, _ in commands]
         known = {answer.command: answer for answer in self._ask(lambda cursor: stored_answers(cursor, ids))}
-        return [recall(known[command], digest) if command in known else None for command, digest in commands]
+        return [
+            recall(known[command], self.keyring.keyed(digest)) if command in known else None
+            for command, digest in commands
+        ]
 
     def _holders(self, keys: Sequence[str]) -> dict[str, str]:
         return self._ask(lambda cursor: reservation_holders(cursor, keys))

@@ -6,6 +6,7 @@ A destroyed subject leaves a tombstone, so that no new key is ever made for it.
 
 from __future__ import annotations
 
+import hmac
 import os
 from base64 import b64decode
 from collections.abc import Collection, Mapping
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from psycopg import OperationalError
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from shared import metrics
 from shared.errors import Unavailable
 from shared.privacy.sealing import NONCE_BYTES, DataKey
 
@@ -68,12 +70,14 @@ WHERE subject = ANY(%b::text[]::uuid[]) AND wrapped IS NOT NULL
 class KeyEncryptionKeys:
     """The key-encryption keys by version; `current` wraps new data keys, all of them unwrap.
 
-    `blind_index_key` derives from the oldest key, so that blind indexes outlive rotation: never drop that key.
+    `blind_index_key` and `command_key` derive from the oldest key, so that what was made with them outlives rotation:
+    never drop that key.
     """
 
     current: int
     ciphers: Mapping[int, AESGCM]
     blind_index_key: bytes = field(default=b"", repr=False)
+    command_key: bytes = field(default=b"", repr=False)
 
     @classmethod
     def read(cls, file: Path) -> KeyEncryptionKeys:
@@ -83,8 +87,13 @@ class KeyEncryptionKeys:
         ciphers = {version: AESGCM(key) for version, key in keys.items()}
         if content["current"] not in ciphers:
             raise ValueError(f"{file}: the current key-encryption key {content['current']} is not among its keys")
-        derive = HKDF(hashes.SHA256(), 32, salt=None, info=b"custlog blind index v1")
-        return cls(content["current"], ciphers, derive.derive(keys[min(keys)]))
+        oldest = keys[min(keys)]
+        return cls(
+            content["current"],
+            ciphers,
+            blind_index_key=HKDF(hashes.SHA256(), 32, salt=None, info=b"custlog blind index v1").derive(oldest),
+            command_key=HKDF(hashes.SHA256(), 32, salt=None, info=b"custlog command digest v1").derive(oldest),
+        )
 
     def wrap(self, subject: str, data_key: bytes) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
@@ -139,6 +148,10 @@ class Keyring:
             return {}
         return self._open_rows(FETCH, (list(subjects),))
 
+    def keyed(self, digest: bytes) -> bytes:
+        """The digest of a command's body as it is stored: without the key nobody can try out what the body was."""
+        return hmac.digest(self._keks.command_key, digest, "sha256")[:16]
+
     def destroy(self, subject: str) -> bool:
         """Erases the subject for ever. True if this call did it, False if it was gone or never had a key."""
         with self._connection() as connection:
@@ -146,11 +159,13 @@ class Keyring:
                 "UPDATE data_keys SET wrapped = NULL, destroyed_at = now() WHERE subject = %s AND wrapped IS NOT NULL",
                 (subject,),
             )
+            metrics.KEYRING_OPERATIONS.labels("destroyed").inc(done.rowcount)
             return done.rowcount == 1
 
     def _open_rows(self, statement: Any, parameters: Any) -> dict[str, DataKey]:
         with self._connection() as connection:
             rows = connection.execute(statement, parameters, binary=True, prepare=True).fetchall()
+        metrics.KEYRING_OPERATIONS.labels("made or fetched" if statement is ENSURE else "fetched").inc(len(rows))
         return {
             subject: DataKey(subject, DATA_KEY_VERSION, AESGCM(self._keks.unwrap(subject, kek, wrapped)))
             for subject, kek, wrapped in rows

@@ -242,3 +242,15 @@ async def test_a_stopped_log_takes_no_command(postgres_url: Callable[[str], str]
             await log.commit(commit())
         with pytest.raises(Unavailable):
             await log.commit(commit())
+
+
+async def test_the_digest_of_a_command_is_of_no_use_without_the_key(log: Log) -> None:
+    command = commit(body=b"a body that could be guessed")
+    await log.commit(command)
+
+    with log.datastore.get_connection() as connection:
+        row = connection.execute("SELECT digest FROM commands").fetchone()
+
+    assert row is not None
+    assert bytes(row["digest"]) != command.digest
+    assert bytes(row["digest"]) == log.keyring.keyed(command.digest)

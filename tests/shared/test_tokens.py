@@ -115,6 +115,7 @@ FORGERIES: dict[str, Callable[[OKPKey, OKPKey], str]] = {
     "an expired one": lambda key, _: _signed(key, None, {"exp": NOW - 61}),
     "one without expiry": lambda key, _: _signed(key, None, {"exp": None}),
     "an expiry that is not a number": lambda key, _: _signed(key, None, {"exp": float("nan")}),
+    "an expiry that no number type holds": lambda key, _: _signed(key, None, {"exp": 10**400}),
     "an infinite expiry": lambda key, _: _signed(key, None, {"exp": float("inf")}),
     "one from the future": lambda key, _: _signed(key, None, {"iat": NOW + 120}),
     "one not yet valid": lambda key, _: _signed(key, None, {"nbf": NOW + 120}),
