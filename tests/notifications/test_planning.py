@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.notifications.rules.planning import react
@@ -32,6 +32,10 @@ def tell(book: Book, *events: Contract) -> list[Change]:
 
 
 @given(dates, st.lists(changes, max_size=12))
+@example(
+    date(2000, 1, 1),
+    [BirthDateSet(birth_date=date(2000, 12, 1)), CustomerArchived(reason="x"), CustomerRestored(reason="x")],
+)
 def test_one_reminder_is_planned_unless_the_customer_is_archived_or_the_date_is_gone(
     birth_date: date, later: list[Contract]
 ) -> None:

@@ -76,11 +76,11 @@ def _move_to_new_birth_date(desk: Desk, customer: str, event: Contract) -> None:
     if not isinstance(event, BirthDateSet) or isinstance(event.birth_date, Erased):
         return
     birthday = None if event.birth_date is None else _month_day(event.birth_date)
-    last = desk.book.last_birthday(customer)
-    if last is not None and last.status == "cancelled" and last.reason == ARCHIVED:
+    waiting = desk.book.cancelled_birthday(customer, ARCHIVED)
+    if waiting is not None:
         # Nothing is planned while the customer is archived; the restoration plans with what it finds here.
         reason = ARCHIVED if birthday else BIRTH_DATE_REMOVED
-        desk.book.amend(replace(last, birthday=birthday or last.birthday, reason=reason))
+        desk.book.amend(replace(waiting, birthday=birthday or waiting.birthday, reason=reason))
         return
     reason = BIRTH_DATE_REMOVED if birthday is None else BIRTH_DATE_CHANGED
     for timer in desk.book.planned(customer):
@@ -97,11 +97,14 @@ def _cancel_all(desk: Desk, customer: str, event: Contract) -> None:
 
 
 def _plan_again(desk: Desk, customer: str, event: Contract) -> None:
-    last = desk.book.last_birthday(customer)
-    if not isinstance(event, CustomerRestored) or last is None or last.birthday is None:
+    waiting = desk.book.cancelled_birthday(customer, ARCHIVED)
+    if not isinstance(event, CustomerRestored) or waiting is None or waiting.birthday is None:
         return
-    if last.status == "cancelled" and last.reason == ARCHIVED:
-        desk.plan_birthday(customer, last.birthday, desk.today())
+    desk.plan_birthday(customer, waiting.birthday, desk.today())
+    left = desk.book.find(customer, waiting.reminder_id)
+    if left is not None and left.status == "cancelled":
+        # The birth date changed in the meantime and another year's reminder was planned: this one waits no more.
+        desk.book.amend(replace(left, reason=BIRTH_DATE_CHANGED))
 
 
 Reaction: TypeAlias = Callable[[Desk, str, Contract], None]

@@ -88,9 +88,13 @@ class Book:
         timers = self._customers.get(customer, {}).values()
         return sorted((t for t in timers if t.status == "planned"), key=lambda timer: (timer.due_at, timer.reminder_id))
 
-    def last_birthday(self, customer: str) -> Timer | None:
-        """The birthday reminder of the customer's latest year."""
-        timers = [timer for timer in self._customers.get(customer, {}).values() if timer.birthday is not None]
+    def cancelled_birthday(self, customer: str, reason: str) -> Timer | None:
+        """The customer's latest birthday reminder that was cancelled for this reason."""
+        timers = [
+            timer
+            for timer in self._customers.get(customer, {}).values()
+            if timer.birthday is not None and timer.status == "cancelled" and timer.reason == reason
+        ]
         return max(timers, key=lambda timer: timer.local_date, default=None)
 
     def amend(self, timer: Timer) -> None:
