@@ -246,6 +246,8 @@ async def test_the_directory_finds_by_number_name_phone_and_class(served: Api) -
     assert await found(number="OLD-7") == [served.ann]
     assert await found(name="MÜLL ann") == [served.ann]
     assert await found(name="carl") == [served.carl]
+    assert await found(name="arl") == [served.carl]
+    assert await found(name="arl", **{"class": "segment:gold"}) == []
     assert await found(name="gone") == []
     assert await found(phone="3456") == [served.ann]
     assert await found(phone="030 123456") == [served.ann]

@@ -15,7 +15,15 @@ from shared.errors import Forbidden
 from shared.events.envelope import Code, Id
 from shared.http import require
 
-Name = Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"\w", description="beginnings of words")]
+Name = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=200,
+        pattern=r"\w",
+        description="beginnings of words; where nothing begins so, parts of words",
+    ),
+]
 Phone = Annotated[
     str | None, Query(max_length=30, pattern=r"[0-9]", description=f"last digits; {PHONE_DIGITS} of them are compared")
 ]
@@ -40,12 +48,25 @@ def directory(store: Store) -> APIRouter:
         sight = Sight(who.roles)
         if (name is not None or phone is not None) and not sight.whole(Level.SENSITIVE):
             raise Forbidden("None of your roles may search by name or phone.")
-        found = search(number=number, name=name, phone=phone, classified=classified)
-        if after is not None:
-            found["_id"] = {"$gt": after}
         collection = await store.collection("directory")
-        rows = collection.find(found, max_time_ms=QUERY_MS).sort("_id", 1).limit(limit)
-        items = [_shown(row, sight) for row in await rows.to_list(None)]
+
+        async def page(*, inside_words: bool) -> list[Document]:
+            found = search(number=number, name=name, phone=phone, classified=classified, inside_words=inside_words)
+            if after is not None:
+                found["_id"] = {"$gt": after}
+            rows = collection.find(found, max_time_ms=QUERY_MS).sort("_id", 1).limit(limit)
+            documents: list[Document] = await rows.to_list(None)
+            return documents
+
+        async def begins_nowhere() -> bool:
+            beginning = search(number=number, name=name, phone=phone, classified=classified)
+            return await collection.find_one(beginning, {"_id": 1}, max_time_ms=QUERY_MS) is None
+
+        rows = await page(inside_words=False)
+        # On every page of a search the same way: nothing begins like this, so it is looked for inside words.
+        if not rows and name is not None and await begins_nowhere():
+            rows = await page(inside_words=True)
+        items = [_shown(row, sight) for row in rows]
         return Page(items=items, after=cursor(items, limit, "identity"))
 
     return router

@@ -53,17 +53,25 @@ LEVELS: dict[str, Decision] = {
 
 
 def search(
-    *, number: str | None = None, name: str | None = None, phone: str | None = None, classified: str | None = None
+    *,
+    number: str | None = None,
+    name: str | None = None,
+    phone: str | None = None,
+    classified: str | None = None,
+    inside_words: bool = False,
 ) -> Filter:
     """Filter of the identities that have all of: the number, the name fragments, the last phone digits, the class.
 
-    A name fragment finds words that begin with it; several have to be found each.
+    A name fragment finds words that begin with it, which the index serves; with `inside_words` it finds words that hold
+    it anywhere, by reading the whole index of words. Several fragments have to be found each.
     """
+    skip = ".*" if inside_words else ""
     wanted: list[Filter] = []
     if number is not None:
         wanted.append({"keys": f"{Key.NUMBER}{number}"})
     if name is not None:
-        wanted += [{"keys": {"$regex": f"^{Key.WORD}{re.escape(word)}"}} for word in _WORD.findall(fold_case(name))]
+        words = _WORD.findall(fold_case(name))
+        wanted += [{"keys": {"$regex": f"^{Key.WORD}{skip}{re.escape(word)}"}} for word in words]
     if phone is not None:
         digits = last_digits(phone)
         wanted.append({"keys": {"$regex": f"^{Key.PHONE}{digits}"}})
