@@ -18,9 +18,9 @@ from services.identity.matching.rules import names
 from services.identity.numbering import rule as numbering
 from services.identity.streams import customer_of, number_key, stream_of
 from shared.errors import CustlogError, FieldError, Invalid
-from shared.eventlog.commit import Append, Commit, Committed, recall
+from shared.eventlog.commit import Append, Commit, Committed
 from shared.eventlog.log import Log, Transaction
-from shared.eventlog.recorder import reservation_holders, stored_answers
+from shared.eventlog.recorder import reservation_holders
 from shared.events.envelope import Cause, Contract, Id, Word
 from shared.events.identity import AliasAdded, Linked, NumberAssigned
 from shared.ids import is_uuid
@@ -186,8 +186,9 @@ def _perform(
     tx: Transaction, customers: tuple[str, ...], cause: Cause, digest: bytes, decide: Decide
 ) -> Mapping[str, Any]:
     """One command on the stream of the first customer. All its events stand there, so their order is the decision's."""
-    for stored in stored_answers(tx.cursor, (cause.command,)):
-        return _committed(recall(stored, digest)).result
+    known = tx.recall(cause.command, digest)
+    if known is not None:
+        return _committed(known).result
     state = store.identities(tx.cursor, customers, with_links=True)
     before = state.copy()
     for customer in customers:

@@ -172,6 +172,16 @@ class Writer:
                 answers[open_numbers[number]] = answer
         return [answer for answer in answers if answer is not None]
 
+    def recall(
+        self, cursor: Cursor[Any], commands: Sequence[tuple[str, bytes]]
+    ) -> list[Committed | CommandReused | None]:
+        """What became of each (command id, digest): its stored answer, a conflict of bodies, None if it is unknown."""
+        known = {answer.command: answer for answer in stored_answers(cursor, [command for command, _ in commands])}
+        return [
+            _recalled(known[command], self._keyring.keyed(digest)) if command in known else None
+            for command, digest in commands
+        ]
+
     def _answer(
         self, cursor: Cursor[Any], group: Sequence[Commit], refusals: Sequence[Refusal]
     ) -> dict[int, Committed | CustlogError]:
@@ -182,11 +192,11 @@ class Writer:
         if known:
             for stored in stored_answers(cursor, list(known)):
                 number = known[stored.command]
-                answers[number] = recall(stored, self._keyring.keyed(group[number].digest))
+                answers[number] = _recalled(stored, self._keyring.keyed(group[number].digest))
         return answers
 
 
-def recall(stored: StoredAnswer, digest_now: bytes) -> Committed | CommandReused:
+def _recalled(stored: StoredAnswer, digest_now: bytes) -> Committed | CommandReused:
     """The answer to a command id that was seen before: the same answer for the same body, else a conflict."""
     if stored.digest != digest_now:
         return CommandReused(f"command {stored.command} was already used with another body; send a new Idempotency-Key")

@@ -18,7 +18,7 @@ from psycopg_pool import PoolTimeout
 
 from shared.clock import Clock
 from shared.errors import CommandReused, CustlogError, Unavailable
-from shared.eventlog.commit import Commit, Committed, Writer, recall
+from shared.eventlog.commit import Commit, Committed, Writer
 from shared.eventlog.group import GroupCommit
 from shared.eventlog.mapper import Record, open_record, parse, subjects
 from shared.eventlog.recorder import (
@@ -26,7 +26,6 @@ from shared.eventlog.recorder import (
     LogRecorder,
     head_of_log,
     reservation_holders,
-    stored_answers,
     stored_states,
 )
 from shared.events.envelope import Recorded
@@ -74,6 +73,10 @@ class Transaction:
     def lock(self) -> None:
         """Makes this transaction the log's only writer until it ends; taken before reading what a decision rests on."""
         self.cursor.execute(LOCK)
+
+    def recall(self, command: str, digest: bytes) -> Committed | CommandReused | None:
+        """What became of a command: its stored answer, a conflict of bodies, None if it is unknown."""
+        return self.writer.recall(self.cursor, ((command, digest),))[0]
 
     def append(self, commits: Sequence[Commit]) -> list[Committed | CustlogError]:
         """Writes the commits inside this transaction, each with its own answer; refused ones write nothing."""
@@ -186,12 +189,7 @@ class Log:
             raise Unavailable(f"the database of the {self.name} log does not answer") from error
 
     def _recall(self, commands: Sequence[tuple[str, bytes]]) -> list[Committed | CommandReused | None]:
-        ids = [command for command, _ in commands]
-        known = {answer.command: answer for answer in self._ask(lambda cursor: stored_answers(cursor, ids))}
-        return [
-            recall(known[command], self.keyring.keyed(digest)) if command in known else None
-            for command, digest in commands
-        ]
+        return self._ask(lambda cursor: self._writer.recall(cursor, commands))
 
     def _holders(self, keys: Sequence[str]) -> dict[str, str]:
         return self._ask(lambda cursor: reservation_holders(cursor, keys))
