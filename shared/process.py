@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 
 from shared import log, metrics
+from shared.eventlog.log import Log
 from shared.http import serve
 from shared.relay import Relay
 from shared.settings import Settings, SettingsError, load
@@ -50,6 +51,19 @@ def count_commits(service: str) -> Callable[[int, int], None]:
         metrics.EVENTS_APPENDED.labels(service).inc(events)
 
     return count
+
+
+def relay_of(log_of_service: Log, settings: Settings, topic: str) -> Relay:
+    """The relay that publishes a service's log to its topic, woken by every commit. Call it inside the running loop."""
+    relay = Relay(
+        log_of_service,
+        postgres_url=settings.postgres_url,
+        bootstrap=settings.kafka,
+        topic=topic,
+        partitions=settings.partitions,
+    )
+    log_of_service.when_committed(relay.wake_threadsafe)
+    return relay
 
 
 async def stream(

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-import orjson
 from pydantic import BaseModel, ConfigDict
 
 from services.customer.domain import customer, interaction, order, ticket
@@ -14,7 +13,7 @@ from services.customer.domain.contact import INTERNATIONAL
 from services.customer.domain.customer_commands import Register
 from shared.clock import Clock
 from shared.errors import AlreadyReserved, CommandReused, Conflict, CustlogError, NotFound, VersionConflict
-from shared.eventlog.commit import Append, Commit, Committed, digest
+from shared.eventlog.commit import Append, Commit, Committed, fingerprint
 from shared.eventlog.decider import Decider
 from shared.eventlog.log import Log
 from shared.events.envelope import Actor, Cause, Contract, Recorded
@@ -86,12 +85,6 @@ def registration(
         result={"id": customer_id, "version": len(events)},
         reserve=() if command.external_id is None else (source_key(command.source, command.external_id),),
     )
-
-
-def fingerprint(target: str, command: Command) -> bytes:
-    """The digest by which a repeated command is told from another one under the same id."""
-    body = orjson.dumps(command.model_dump(mode="json", exclude_unset=True), option=orjson.OPT_SORT_KEYS)
-    return digest(b"\0".join((target.encode(), type(command).__name__.encode(), body)))
 
 
 class Application:

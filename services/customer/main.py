@@ -14,7 +14,7 @@ from shared.clock import SystemClock
 from shared.eventlog.log import Log
 from shared.http import Tasks, create_app
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
-from shared.process import count_commits, given, run, stream
+from shared.process import count_commits, given, relay_of, run, stream
 from shared.readiness import Health, Publishing, answering, keyring
 from shared.relay import Relay
 from shared.settings import Settings
@@ -52,14 +52,7 @@ class Service:
     async def running(self) -> AsyncIterator[Tasks]:
         """Connects to PostgreSQL and the keyring; Kafka may come later, commands are taken without it."""
         await asyncio.to_thread(self._open)
-        self.relay = Relay(
-            self.log,
-            postgres_url=self.settings.postgres_url,
-            bootstrap=self.settings.kafka,
-            topic=self.topic,
-            partitions=self.settings.partitions,
-        )
-        self.log.when_committed(self.relay.wake_threadsafe)
+        self.relay = relay_of(self.log, self.settings, self.topic)
         try:
             yield {"kafka": partial(stream, self.settings, [self.topic], relay=self.relay)}
         finally:

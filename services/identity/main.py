@@ -22,7 +22,7 @@ from shared.http import Tasks, create_app
 from shared.inbox import INBOX_DDL
 from shared.parking import parking
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
-from shared.process import count_commits, given, run, stream
+from shared.process import count_commits, given, relay_of, run, stream
 from shared.readiness import Consuming, Health, Publishing, answering, keyring
 from shared.relay import Relay
 from shared.settings import Settings
@@ -69,14 +69,7 @@ class Service:
         """Connects to PostgreSQL and the keyring; Kafka may come later, commands are taken without it."""
         await asyncio.to_thread(self._open)
         settings = self._settings
-        relay = self._relay = Relay(
-            self.log,
-            postgres_url=settings.postgres_url,
-            bootstrap=settings.kafka,
-            topic=self._topics[1],
-            partitions=settings.partitions,
-        )
-        self.log.when_committed(relay.wake_threadsafe)
+        relay = self._relay = relay_of(self.log, settings, self._topics[1])
         try:
             yield {"kafka": partial(stream, settings, self._topics, relay=relay, subscription=self._subscription)}
         finally:

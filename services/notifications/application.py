@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import orjson
-
 from services.notifications import reporting, store
 from services.notifications.causes import append
 from services.notifications.domain import REMINDER, Cancel, CancelReminder, Plan, PlanFollowUp, Reminder
 from services.notifications.rules.timer import Book, Timer, stream_of
 from shared.clock import Clock
 from shared.errors import CommandReused, CustlogError, NotFound
-from shared.eventlog.commit import Commit, Committed, digest
+from shared.eventlog.commit import Commit, Committed, fingerprint
 from shared.eventlog.log import Log
-from shared.events.envelope import Actor, Cause, Value
+from shared.events.envelope import Actor, Cause
 from shared.ids import derive
 
 
@@ -121,9 +119,3 @@ class Application:
         if not answer.replayed:
             reporting.count({(event.TYPE, timer.kind): 1 for event in change.events})
         return answer
-
-
-def fingerprint(target: str, command: Value) -> bytes:
-    """The digest by which a repeated command is told from another one under the same id."""
-    body = orjson.dumps(command.model_dump(mode="json", exclude_unset=True), option=orjson.OPT_SORT_KEYS)
-    return digest(b"\0".join((target.encode(), type(command).__name__.encode(), body)))

@@ -23,7 +23,7 @@ from shared.http import Tasks, create_app
 from shared.inbox import INBOX_DDL
 from shared.parking import parking
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
-from shared.process import given, run, stream
+from shared.process import given, relay_of, run, stream
 from shared.readiness import Consuming, Health, Publishing, answering, keyring
 from shared.relay import Relay
 from shared.settings import Settings
@@ -81,14 +81,7 @@ class Service:
     async def running(self) -> AsyncIterator[Tasks]:
         """Connects to PostgreSQL and the keyring; Kafka may come later, commands are taken without it."""
         await asyncio.to_thread(self._open)
-        self.relay = Relay(
-            self.log,
-            postgres_url=self.settings.postgres_url,
-            bootstrap=self.settings.kafka,
-            topic=self.own_topic,
-            partitions=self.settings.partitions,
-        )
-        self.log.when_committed(self.relay.wake_threadsafe)
+        self.relay = relay_of(self.log, self.settings, self.own_topic)
         topics = (*self.topics, self.own_topic)
         try:
             yield {

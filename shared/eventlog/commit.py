@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 from psycopg import Cursor
+from pydantic import BaseModel
 
 from shared import metrics
 from shared.clock import Clock
@@ -73,6 +74,12 @@ class Committed:
 def digest(body: bytes) -> bytes:
     """The digest under which a command's body is remembered."""
     return hashlib.sha256(body).digest()[:16]
+
+
+def fingerprint(target: str, command: BaseModel) -> bytes:
+    """The digest by which a repeated command is told from another one under the same id."""
+    body = orjson.dumps(command.model_dump(mode="json", exclude_unset=True), option=orjson.OPT_SORT_KEYS)
+    return digest(b"\0".join((target.encode(), type(command).__name__.encode(), body)))
 
 
 def subjects(commits: Collection[Commit]) -> set[str]:
@@ -190,9 +197,9 @@ class Writer:
             answers.setdefault(refusal.commit_no, _as_error(refusal))
         known = {refusal.subject: refusal.commit_no for refusal in refusals if refusal.reason == "command"}
         if known:
-            for stored in stored_answers(cursor, list(known)):
-                number = known[stored.command]
-                answers[number] = _recalled(stored, self._keyring.keyed(group[number].digest))
+            asked = [(command, group[number].digest) for command, number in known.items()]
+            recalled = zip(known.values(), self.recall(cursor, asked), strict=True)
+            answers |= {number: answer for number, answer in recalled if answer is not None}
         return answers
 
 
