@@ -15,6 +15,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from shared import metrics
+from shared.crash import crash_here
 from shared.decoding import Decoded, Decoder, follow, place
 from shared.errors import Unavailable
 from shared.eventlog.log import Log, Transaction
@@ -135,6 +136,8 @@ class Consumer(Generic[R]):
                 self._inbox.park(tx.cursor, batch.park)
                 counts = self._capped(self._inbox.parked_by_topic(tx.cursor))
             self._inbox.advance(tx.cursor, batch.positions)
+            crash_here("consumer.before_commit")
+        crash_here("consumer.after_commit")
         if batch.duplicates:
             self._count_duplicates(sources, batch)
         self._tell(batch, results, counts)
@@ -154,6 +157,7 @@ class Consumer(Generic[R]):
             batch, results = self._settle(tx, batch, decoded)
             self._inbox.park(tx.cursor, batch.park)
             counts = self._inbox.parked_by_topic(tx.cursor)
+            crash_here("redrive.before_commit")
         self._tell(batch, results, counts)
         return len(batch.apply)
 

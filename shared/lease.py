@@ -7,6 +7,8 @@ from psycopg import AsyncConnection, errors
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
+from shared.crash import crash_here
+
 _CREATE = """
 CREATE TABLE IF NOT EXISTS relay_position (
     topic text PRIMARY KEY, position bigint NOT NULL, heads jsonb NOT NULL, updated_at timestamptz NOT NULL)"""
@@ -76,6 +78,7 @@ class Lease:
     async def store(self, published: Published) -> None:
         """Remember what was published."""
         await self._connection.execute(_STORE, (self._topic, published.position, Jsonb(published.heads)))
+        crash_here("relay.after_store")
 
     async def check(self) -> None:
         """Raise psycopg.Error if the lease is lost."""

@@ -13,6 +13,7 @@ from aiokafka.errors import ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared import metrics
+from shared.crash import crash_here
 from shared.lease import Lease, Published
 from shared.log import safe_message
 from shared.publication import MAX_BATCH_BYTES, Building, Stored, Unpublishable
@@ -224,6 +225,7 @@ class Relay:
         records = self._source.read(published.position, self._limit)
         if not records:
             return _Batch([], published, published.position, more=False)
+        crash_here("relay.after_read")
         building = Building(producer, published, self._partitions)
         size = 0
         for record in records:
@@ -250,7 +252,9 @@ class Relay:
     async def _commit(self, producer: AIOKafkaProducer, sent: list[asyncio.Future[Any]]) -> None:
         # A commit of aiokafka does not look at failed batches, so none may be left when it starts.
         await asyncio.gather(*sent)
+        crash_here("relay.before_kafka_commit")
         await producer.commit_transaction()
+        crash_here("relay.after_kafka_commit")
 
     @contextlib.asynccontextmanager
     async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:

@@ -19,6 +19,7 @@ from services.notifications.rules.timer import Book, Change
 from services.notifications.store import Delivery
 from shared import metrics
 from shared.clock import Clock
+from shared.crash import crash_here
 from shared.errors import CustlogError
 from shared.eventlog.log import Log, Transaction
 from shared.log import get_logger
@@ -95,8 +96,10 @@ class Deliveries:
         """Tries everything that is due now, once; how many were sent and how many failed. Raises Unavailable."""
         counts = {"sent": 0, "failed": 0}
         while claimed := await self._log.in_thread(self._claim):
+            crash_here("delivery.after_claim")
             gate = asyncio.Semaphore(_TOGETHER)
             results = await asyncio.gather(*(self._send(delivery, gate) for delivery in claimed))
+            crash_here("delivery.after_send")
             await self._log.in_thread(lambda results=results: self._record(results))  # type: ignore[misc]
             for result in results:
                 counts["sent" if isinstance(result.outcome, Receipt) else "failed"] += 1

@@ -17,6 +17,7 @@ from services.notifications.effects import Tally
 from services.notifications.rules.firing import Ending, already_greeted, end_due, occasion, postponed
 from services.notifications.rules.timer import Book, Change, Timer
 from shared.clock import Clock
+from shared.crash import crash_here
 from shared.errors import AlreadyReserved, CustlogError
 from shared.eventlog.commit import Commit
 from shared.eventlog.log import Log, Transaction
@@ -99,6 +100,8 @@ class Timers:
             tx.lock()
             due = store.claim_due(tx.cursor, now, CLAIM)
             tally = self._end(tx, due, now) if due else Counter()
+            crash_here("timers.before_commit")
+        crash_here("timers.after_commit")
         reporting.count(tally)
         return len(due), tally
 

@@ -12,6 +12,7 @@ from services.projections.views.membership import moves_of
 from services.projections.views.view import WorkingSet
 from shared import metrics
 from shared.consumer import PARKED_CAP, SHOWN_KEYS, too_many_parked
+from shared.crash import crash_here
 from shared.decoding import Decoded, Decoder, follow
 from shared.events.envelope import Recorded
 from shared.inbox import plan_again
@@ -42,6 +43,7 @@ class Application:
         """
         decoded = await self.decode(sources)
         done: Plan = await self.store.mongo.transaction(lambda session: self._take(session, sources, decoded))
+        crash_here("views.after_commit")
         _report(done)
         follow(NAME, decoded, done.apply)
         return done
@@ -99,6 +101,7 @@ class Application:
         batch = await self._apply(session, batch, decoded)
         await self._park(session, batch)
         await inbox.advance(session, batch.positions)
+        crash_here("views.before_commit")
         return batch
 
     async def _apply(self, session: Any, batch: Plan, decoded: Decoded) -> Plan:
@@ -131,6 +134,7 @@ class Application:
         batch = plan_again(await self.store.inbox.take_parked(session, key))
         batch = await self._apply(session, batch, await self.decode(batch.apply))
         await self.store.inbox.park(session, batch.park)
+        crash_here("views.before_redrive_commit")
         return batch
 
 

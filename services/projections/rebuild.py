@@ -20,6 +20,7 @@ from services.projections.fold import FoldFailed
 from services.projections.store import BUILDS, Collections, Mark, mark
 from services.projections.streams import Reading, Topics
 from shared.clock import Clock
+from shared.crash import crash_here
 from shared.errors import Conflict, Invalid
 from shared.events.envelope import instant
 from shared.ids import uuid7
@@ -162,6 +163,7 @@ class Rebuild:
                 reading.taken(sources)
                 await self._report(build, made)
             await self._transaction(partial(self._finish, build=build, made=made, reading=reading))
+        crash_here("rebuild.after_switch")
         await self._report(build, made)
         _log.info("views switched", build=build, views=views, applied=made.applied)
 
@@ -206,6 +208,7 @@ class Rebuild:
         if row.get("purged"):
             raise Moved("a subject was erased")
         await self._store.switch(session, made.collections)
+        crash_here("rebuild.before_switch")
 
     async def _report(self, build: str, made: Build) -> None:
         fields = {"applied": made.applied, "updated_at": instant(self._clock.now())}

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from shared import metrics
 from shared.clock import Clock
+from shared.crash import crash_here
 from shared.errors import AlreadyReserved, CommandReused, Conflict, CustlogError, TooLarge, VersionConflict
 from shared.eventlog.mapper import encode
 from shared.eventlog.recorder import LogRecorder, Refusal, Rows, StoredAnswer, stored_answers
@@ -155,6 +156,7 @@ class Writer:
         """One answer per commit, in order. Raises Unavailable or the driver's errors when the whole group failed."""
         needed = subjects(commits)
         keys = self._keyring.ensure(needed)
+        crash_here("keyring.after_ensure")
         erased = needed - keys.keys()
         answers: list[Committed | CustlogError | None] = [
             _sealable(commit, erased) or _within_limits(commit) for commit in commits

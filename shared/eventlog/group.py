@@ -19,6 +19,7 @@ from eventsourcing.persistence import InterfaceError, OperationalError
 from psycopg import Cursor
 from psycopg_pool import PoolTimeout
 
+from shared.crash import crash_here
 from shared.errors import CustlogError, Unavailable
 from shared.eventlog.commit import MAX_EVENTS, Commit, Committed, Writer
 from shared.eventlog.recorder import LogRecorder
@@ -127,6 +128,7 @@ class GroupCommit:
             answers = self._persist(commits)
         except Exception as error:  # noqa: BLE001  every waiting caller gets the reason; the thread goes on
             return [error] * len(commits)
+        crash_here("log.after_commit")
         taken = [c for c, a in zip(commits, answers, strict=True) if isinstance(a, Committed) and not a.replayed]
         if taken:
             self._on_commit(len(taken), sum(len(append.events) for commit in taken for append in commit.appends))
@@ -136,6 +138,7 @@ class GroupCommit:
         deadline = time.monotonic() + sum(RETRY_SECONDS)
         for pause in (*RETRY_SECONDS, None):
             try:
+                crash_here("log.before_commit")
                 return self._writer.write(self._held_cursor(), commits)
             except _AWAY as error:
                 self._let_go()

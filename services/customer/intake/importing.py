@@ -15,6 +15,7 @@ from services.customer.intake.answers import Answered, Delivery, Summary
 from services.customer.intake.columns import cells_of, column_of, row_reader
 from services.customer.intake.records import BadRow, CsvRecords, Lines, NdjsonRecords, Record
 from shared.body import read_json
+from shared.crash import crash_here
 from shared.errors import AlreadyReserved, CommandReused, Conflict, CustlogError, FieldError, Malformed, Unavailable
 from shared.eventlog.commit import Commit, Committed
 from shared.ids import uuid7
@@ -71,6 +72,7 @@ class Intake:
                         flying.append(asyncio.create_task(self._settle(group)))
                         if len(flying) == GROUPS_IN_FLIGHT:
                             yield _told(await flying.popleft(), summary)
+                            crash_here("intake.between_chunks")
             except CustlogError as error:
                 if isinstance(error, Unavailable) or not (summary.rows or flying):
                     raise
