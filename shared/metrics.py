@@ -47,6 +47,7 @@ RECORDS_DUPLICATE = _counter(
 RECORDS_PARKED = _gauge("consumer_parked", "Records that wait for a re-drive.", "consumer", "topic")
 CONSUMER_LAG = _gauge("consumer_lag", "Records of the topic not yet applied.", "consumer", "topic")
 REWINDS = _counter("consumer_rewinds", "Partitions read again from the start because of a hole.", "consumer", "topic")
+REBALANCES = _counter("consumer_rebalances", "Times that partitions were given to this process.", "consumer")
 CONSUMER_RETRIES = _counter("consumer_retries", "Batches tried again after a server failed.", "consumer", "topic")
 
 NUMBERS_ASSIGNED = _counter("identity_numbers_assigned", "Customers that got their number.")

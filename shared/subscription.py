@@ -135,6 +135,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         """Go to the stored places. Nothing is read before that, however long the store takes to answer."""
         consumer = self.consumer
         partitions = sorted(assigned)
+        metrics.REBALANCES.labels(self.name).inc()
         if consumer is None:
             return
         if not partitions:
