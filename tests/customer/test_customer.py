@@ -169,6 +169,13 @@ class TestContactPoints:
         before(contact_points=points).when(invalidate).then(invalidated)
         before(invalidated, contact_points=points).when(invalidate).then()
 
+    def test_are_not_verified_once_they_were_added_anew(self) -> None:
+        invalidated = events.ContactPointInvalidated(contact_id=contact_id(1), reason="bounced")
+        added = events.ContactPointAdded(contact_id=contact_id(2), kind="phone", value="+61412345678")
+        verify = commands.VerifyContactPoint(contact_id=contact_id(1), method="call")
+        given_again = before(invalidated, added, contact_points=(phone(1, "+61412345678"),))
+        given_again.when(verify).refused(Invalid, "contact_id")
+
     @pytest.mark.parametrize(
         "command",
         [

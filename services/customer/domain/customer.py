@@ -51,6 +51,7 @@ def _change(  # noqa: C901, PLR0912 - one case per command
             yield from _add_contact_point(state, command, region)
         case commands.VerifyContactPoint():
             if not _contact(state, command.contact_id).verified:
+                _check_not_replaced(state, command.contact_id)
                 yield events.ContactPointVerified(contact_id=command.contact_id, method=command.method)
         case commands.InvalidateContactPoint():
             if _contact(state, command.contact_id).valid:
@@ -170,6 +171,16 @@ def _contact(state: Customer, contact_id: str) -> Contact:
     if contact is None:
         raise invalid("contact_id", "The customer has no such contact point.")
     return contact
+
+
+def _check_not_replaced(state: Customer, contact_id: str) -> None:
+    # Verifying makes an invalid one valid: the same value would then stand there twice.
+    contact = state.contacts[contact_id]
+    if contact.valid:
+        return
+    for other in state.contacts.values():
+        if other.valid and (other.kind, other.value) == (contact.kind, contact.value):
+            raise invalid("contact_id", "The same contact point was added again since; verify that one.")
 
 
 def _classify(state: Customer, scheme: str, code: str | None) -> Iterator[Contract]:
