@@ -68,7 +68,7 @@ class KafkaServer(Server):
         _java()
         if (self._data / "meta.properties").exists():
             return
-        self._write_config({"port": ports.choose(), "controller": ports.choose()})
+        self._write_config(self._choose_ports({}))
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # A cluster id that begins with "-" would be read as an option.
         command = self._java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self._config))
@@ -95,14 +95,18 @@ class KafkaServer(Server):
         return folder
 
     def _write_config(self, chosen: dict[str, int]) -> None:
+        properties = self._properties(chosen)
+        self._config.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
+
+    def _properties(self, chosen: dict[str, int]) -> dict[str, str]:
+        """Kafka's settings on these ports."""
         broker, controller = f"{LOOPBACK}:{chosen['port']}", f"{LOOPBACK}:{chosen['controller']}"
-        properties = _PROPERTIES | {
+        return _PROPERTIES | {
             "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
             "advertised.listeners": f"PLAINTEXT://{broker}",
             "controller.quorum.voters": f"1@{controller}",
             "log.dirs": str(self._data),
         }
-        self._config.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
 
 
 def _java() -> str:

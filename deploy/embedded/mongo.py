@@ -22,6 +22,11 @@ class MongoServer(Server):
     stop_signal = signal.SIGTERM
 
     @property
+    def member(self) -> str:
+        """The address, as host:port, under which the replica set shows itself to its clients."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
     def url(self) -> str:
         return f"mongodb://{LOOPBACK}:{self.port}/?replicaSet={_SET}"
 
@@ -51,17 +56,16 @@ class MongoServer(Server):
             return False
 
     def _join(self, client: MongoClient[dict[str, Any]]) -> None:
-        here = f"{LOOPBACK}:{self.port}"
         try:
             config = client.admin.command("replSetGetConfig")["config"]
         except OperationFailure as failure:
             if failure.code != _NOT_INITIALISED:
                 raise
-            members = [{"_id": 0, "host": here}]
+            members = [{"_id": 0, "host": self.member}]
             client.admin.command("replSetInitiate", {"_id": _SET, "members": members})
             return
-        if config["members"][0]["host"] != here:
-            config["members"][0]["host"] = here
+        if config["members"][0]["host"] != self.member:
+            config["members"][0]["host"] = self.member
             config["version"] += 1
             client.admin.command("replSetReconfig", config, force=True)
 

@@ -79,6 +79,7 @@ def running(
     *,
     services: Sequence[ServiceSpec] = SERVICES,
     settings: Mapping[str, str] | None = None,
+    supervisor_module: str = "deploy.embedded.supervisor",
     tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[State]:
     """A system for as long as the block lasts. It also ends with this process, even if that is killed.
@@ -87,7 +88,7 @@ def running(
     """
     home.prepare()
     supervisor = Child(
-        _command(home, services),
+        _command(home, services, supervisor_module),
         output=home.logs / "supervisor.log",
         env=_environment(settings),
         folder=PROJECT,
@@ -99,9 +100,9 @@ def running(
         supervisor.stop(signal.SIGTERM, seconds=_STOP_SECONDS)
 
 
-def _command(home: Home, services: Sequence[ServiceSpec]) -> list[str]:
+def _command(home: Home, services: Sequence[ServiceSpec], module: str = "deploy.embedded.supervisor") -> list[str]:
     chosen = [f"--service={service.name}={service.module}" for service in services] or ["--servers-only"]
-    return [sys.executable, "-m", "deploy.embedded.supervisor", "--home", str(home.data), *chosen]
+    return [sys.executable, "-m", module, "--home", str(home.data), *chosen]
 
 
 def _environment(settings: Mapping[str, str] | None) -> dict[str, str]:

@@ -23,6 +23,7 @@ class ServiceSpec:
 
     name: str
     module: str
+    arguments: tuple[str, ...] = ()
 
 
 SERVICES = tuple(
@@ -65,7 +66,7 @@ class ServiceProcess(Server):
         super().__init__(folder, log=log)
         self.name = spec.name
         self.title = f"The {spec.name} service"
-        self._module = spec.module
+        self._command = [sys.executable, "-m", spec.module, *spec.arguments]
         self._settings: Mapping[str, str] = {}
 
     def configure(self, settings: Mapping[str, str]) -> None:
@@ -82,7 +83,7 @@ class ServiceProcess(Server):
     def _spawn(self) -> Child:
         own = {"CUSTLOG_HOST": LOOPBACK, "CUSTLOG_PORT": str(self.port), "PYTHONUNBUFFERED": "1"}
         env = {**os.environ, **self._settings, **own}
-        return Child([sys.executable, "-m", self._module], output=self.log, env=env, folder=PROJECT)
+        return Child(self._command, output=self.log, env=env, folder=PROJECT)
 
     def _answers(self) -> bool:
         with closing(http.client.HTTPConnection(LOOPBACK, self.port, timeout=2)) as connection:

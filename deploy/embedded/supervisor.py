@@ -56,11 +56,7 @@ class Supervisor:
     ) -> None:
         self.home = home
         self._tell = tell
-        self.servers = Servers(
-            postgres=PostgresServer(home.data / "postgres", log=home.logs / "postgres.log"),
-            mongo=MongoServer(home.data / "mongo", log=home.logs / "mongo.log"),
-            kafka=KafkaServer(home.data / "kafka", log=home.logs / "kafka.log"),
-        )
+        self.servers = self.make_servers()
         servers = [self.servers.postgres, self.servers.mongo, self.servers.kafka]
         self.services = [
             ServiceProcess(spec, home.data / "services" / spec.name, log=home.logs / f"{spec.name}.log")
@@ -68,6 +64,18 @@ class Supervisor:
         ]
         self._servers = [_Watched(server) for server in servers]
         self._watched = [*self._servers, *(_Watched(service) for service in self.services)]
+
+    def make_servers(self) -> Servers:
+        """The servers of this home, not started."""
+        return Servers(
+            postgres=PostgresServer(self.home.data / "postgres", log=self.home.logs / "postgres.log"),
+            mongo=MongoServer(self.home.data / "mongo", log=self.home.logs / "mongo.log"),
+            kafka=KafkaServer(self.home.data / "kafka", log=self.home.logs / "kafka.log"),
+        )
+
+    def settings(self, service: str) -> dict[str, str]:
+        """The environment variables of a service, once the servers are launched."""
+        return self.servers.settings(service, self.home)
 
     def run(self) -> None:
         """Start everything, keep it running, return when a signal asked to stop and all is stopped.
@@ -133,7 +141,7 @@ class Supervisor:
     def _start_services(self) -> None:
         for service in self.services:
             service.prepare()
-            service.configure(self.servers.settings(service.name, self.home))
+            service.configure(self.settings(service.name))
             service.launch()
         for service in self.services:
             self._say(f"Starting the {service.name} service")
