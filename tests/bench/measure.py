@@ -31,7 +31,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        return cls(*(_short(value) for value in (statistics.median(values), min(values), max(values))))
+        return cls(*(short(value) for value in (statistics.median(values), min(values), max(values))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
     """p50 and p99 in milliseconds."""
     ordered = sorted(seconds)
     return {
-        name: _short(ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000)
+        name: short(ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000)
         for name, share in (("p50_ms", 0.5), ("p99_ms", 0.99))
     }
 
@@ -98,5 +98,6 @@ def calm() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _short(value: float) -> float:
+def short(value: float) -> float:
+    """Three digits, or a whole number: more would not come out again."""
     return round(value) if abs(value) >= 1000 else float(f"{value:.3g}")

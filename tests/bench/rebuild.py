@@ -20,11 +20,7 @@ async def measure(stand: Stand, plan: Plan) -> list[Result]:
         await caught_up(client)
         rates, events = [], 0
         for _ in range(min(plan.rounds, MOST_ROUNDS)):
-            began = time.perf_counter()
-            build = (await client.send("POST", "projections", "/ops/rebuild", {"views": "all"})).json()["id"]
-            await until(partial(_done, client, build), "the rebuild", every=POLL_SECONDS)
-            seconds = time.perf_counter() - began
-            events = (await client.get("projections", "/ops/rebuild"))[0]["applied"]
+            seconds, events = await all_views(client)
             rates.append(events / seconds)
     ours = Spread.of(rates)
     minutes = round(1_000_000 / ours.median / 60, 2)
@@ -37,6 +33,15 @@ async def measure(stand: Stand, plan: Plan) -> list[Result]:
             more={"events": events, "minutes_for_a_million_extrapolated": minutes},
         )
     ]
+
+
+async def all_views(client: Client, patience: float = 600) -> tuple[float, int]:
+    """Seconds of one rebuild, and the events it applied. RuntimeError if it fails or takes longer than `patience`."""
+    began = time.perf_counter()
+    build = (await client.send("POST", "projections", "/ops/rebuild", {"views": "all"})).json()["id"]
+    await until(partial(_done, client, build), "the rebuild", every=POLL_SECONDS, seconds=patience)
+    seconds = time.perf_counter() - began
+    return seconds, (await client.get("projections", "/ops/rebuild"))[0]["applied"]
 
 
 async def _done(client: Client, build: str) -> bool:

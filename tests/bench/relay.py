@@ -53,7 +53,7 @@ async def measure(stand: Stand, plan: Plan) -> list[Result]:
         topics = iter(names)
 
         async def ours() -> float:
-            return size / await _relay(log, url, stand.kafka.url, next(topics), size)
+            return size / await publish(log, url, stand.kafka.url, next(topics), size)
 
         async def limit() -> float:
             return size / await _produce(stand.kafka.url, next(topics), by_partition)
@@ -86,7 +86,7 @@ def _messages(records: Sequence[Stored]) -> dict[int, list[Message]]:
     return by_partition
 
 
-async def _relay(log: Log, url: str, bootstrap: str, topic: str, size: int) -> float:
+async def publish(log: Log, url: str, bootstrap: str, topic: str, size: int) -> float:
     """Seconds."""
     source = Gated(log)
     relay = Relay(source, postgres_url=url, bootstrap=bootstrap, topic=topic, partitions=PARTITIONS)
