@@ -1,7 +1,8 @@
-"""The two stores of the inbox contract behind one face, for tests."""
+"""The stores of the inbox contract behind one face, for tests."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -11,6 +12,8 @@ from shared.inbox import INBOX_DDL, Inbox, ParkedRecord, Stored
 from shared.inbox_mongo import MongoInbox, create_inbox
 from shared.mongo import Driver, Mongo, connect
 from shared.streaming import Advance, Parked
+from tests.support.memory_inbox import Awaited, MemoryInbox
+from tests.support.memory_tables import Tables
 
 T = TypeVar("T")
 
@@ -82,3 +85,24 @@ class MongoStore:
     async def transaction(self, consumer: str, work: Callable[[Tx], Awaitable[T]]) -> T:
         inbox = MongoInbox(self.mongo, self.database, consumer)
         return await self.mongo.transaction(lambda session: work(MongoTx(inbox, session)))  # type: ignore[arg-type]
+
+
+class MemoryStore:
+    """One transaction at a time, as two would otherwise see each other's half-done work."""
+
+    def __init__(self) -> None:
+        self._tables = Tables()
+        self._free = asyncio.Lock()
+
+    async def transaction(self, consumer: str, work: Callable[[Tx], Awaitable[T]]) -> T:
+        async with self._free:
+            with self._tables.transaction() as cursor:
+                return await work(_InSession(Awaited(MemoryInbox(consumer), cursor)))  # type: ignore[arg-type]
+
+
+class _InSession:
+    def __init__(self, inbox: Awaited) -> None:
+        self._inbox = inbox
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        return lambda *given: getattr(self._inbox, name)(None, *given)

@@ -1,4 +1,4 @@
-"""One contract for positions and parked records, run against both real stores."""
+"""One contract for positions and parked records, run against both real stores and their stand-in in memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ import pytest
 from shared.inbox import Fenced, ParkedRecord, Stored
 from shared.inbox_mongo import create_inbox
 from shared.streaming import Advance, Parked, Source
-from tests.shared.stores import MongoStore, PostgresStore, Store, Tx
+from tests.shared.stores import MemoryStore, MongoStore, PostgresStore, Store, Tx
 from tests.support.servers import PostgresUrl, Servers
 
-pytestmark = pytest.mark.server
+SERVERS = [pytest.param(name, marks=pytest.mark.server) for name in ("postgres", "motor", "pymongo")]
 
 
-@pytest.fixture(params=["postgres", "motor", "pymongo"])
+@pytest.fixture(params=["memory", *SERVERS])
 async def store(request: pytest.FixtureRequest, servers: Servers, postgres_url: PostgresUrl) -> AsyncIterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore()
+        return
     if request.param == "postgres":
         yield PostgresStore(postgres_url("inbox"))
         return
