@@ -49,7 +49,7 @@ class KafkaServer(Server):
 
     name = "kafka"
     title = "Kafka"
-    roles = ("port", "controller")
+    roles: tuple[str, ...] = ("port", "controller")
     stop_signal = signal.SIGTERM
 
     def __init__(self, folder: Path, *, log: Path | None = None) -> None:

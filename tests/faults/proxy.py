@@ -222,6 +222,11 @@ class Proxies:
         return answer
 
 
+def command(links: Path, seed: int) -> list[str]:
+    """How the proxy is started; it is there when its control port accepts connections."""
+    return [sys.executable, "-m", __name__, str(links), str(seed)]
+
+
 async def serve(links: Links, seed: str) -> None:
     """Serves all links until cancelled."""
     ways = {name: Way(link, f"{seed} {name}") for name, link in links.links.items()}
