@@ -1,0 +1,153 @@
+"""Reads all evidence of a run, from a system that is up and quiet. Nothing is changed anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import orjson
+
+from deploy.client import Client, connect
+from deploy.embedded.errors import EmbeddedError
+from deploy.embedded.home import Home
+from deploy.history import open_history
+from shared.access.policy import ROLES
+from shared.settings import Settings
+from tests.faults.checker.evidence import Evidence, Json, Logged, OnTopic, Spooled
+from tests.faults.checker.sources import leaks, run, topics, views
+from tests.faults.checker.sources.logs import Tables
+from tests.faults.people import CANARY, CANARY_PHONE
+
+LOGS = ("customer", "identity", "notifications")
+NEEDLES = (CANARY.lower().encode(), CANARY_PHONE.encode())
+PARTITIONS: int = Settings.model_fields["partitions"].default
+CUSTOMERS_ASKED_FOR = 200
+NUMBERS_ASKED_FOR = 50
+TRIES = 4
+"""A timer may fire while the evidence is read: then it is read again, so that its parts belong together."""
+QUIET_SECONDS = 10.0
+_AT_ONCE = 8
+
+
+async def read(folder: Path, home: Home | None = None) -> Evidence:
+    """All evidence of the run in this folder. EmbeddedError if its system is not up."""
+    about = run.read_json(folder / "run.json")
+    home = home or Home(Path(about["home"]))
+    noted = Evidence(
+        seed=about.get("seed", 0),
+        rested=about.get("settled_seconds", 0) is not None,
+        settled_seconds=about.get("settled_seconds"),
+        attempts=run.attempts(run.read_lines(folder / "history.jsonl")),
+        faults=run.faults(run.read_lines(folder / "faults.jsonl")),
+        samples=run.read_lines(folder / "samples.jsonl"),
+        counters=run.read_json(folder / "counters.json"),
+        partitions=PARTITIONS,
+    )
+    with open_history(home) as history:
+        tables = Tables(history)
+        async with connect(home, "checker", *ROLES) as client:
+            for _ in range(TRIES):
+                ready = await _quiet(client)
+                heads = tables.heads()
+                found = await _stored(replace(noted, ready=ready, read_at=datetime.now(UTC)), tables, client)
+                if tables.heads() == heads:
+                    break
+            found = await _asked(found, client)
+    return replace(found, spool=_spool(home.spool), leaks=sorted(set(_leaks(home, found.logs, found.topics))))
+
+
+async def _quiet(client: Client) -> Mapping[str, Json]:
+    """What every service says of itself once nothing is behind, at the latest after QUIET_SECONDS."""
+    ready: Mapping[str, Json] = {}
+    try:
+        async with asyncio.timeout(QUIET_SECONDS):
+            while True:
+                ready = await client.ready()
+                if all(said.get("ok") and not any(said["lag"].values()) for said in ready.values()):
+                    return ready
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        return ready
+
+
+async def _stored(noted: Evidence, tables: Tables, client: Client) -> Evidence:
+    servers = client.state.servers
+    logs = {log: tables.log(log) for log in LOGS}
+    records = await topics.read(servers["kafka"].url, [f"{log}.events" for log in LOGS], PARTITIONS)
+    mongo = await views.read(servers["mongo"].url)
+    return replace(
+        noted,
+        logs=logs,
+        topics=records,
+        views=mongo.documents,
+        remembered={log: tables.remembered(log) for log in LOGS},
+        reservations={log: tables.reservations(log) for log in LOGS},
+        members=tables.members(),
+        links=tables.links(),
+        deliveries=tables.deliveries(),
+        positions={
+            "identity": tables.positions("identity"),
+            "notifications": tables.positions("notifications"),
+            "projections": mongo.positions,
+        },
+        parked={
+            "identity": tables.parked("identity"),
+            "notifications": tables.parked("notifications"),
+            "projections": mongo.parked,
+        },
+    )
+
+
+async def _asked(found: Evidence, client: Client) -> Evidence:
+    """With the answers to questions about customers and numbers chosen by the seed."""
+    rng = random.Random(found.seed)
+    registered = sorted({e.customer for e in found.events("customer") if e.type == "customer.registered"})
+    numbers = [e.data.number for e in found.events("identity") if e.type == "identity.number_assigned"]  # type: ignore[attr-defined]
+    customers = rng.sample(registered, min(CUSTOMERS_ASKED_FOR, len(registered)))
+    chosen = rng.sample(numbers, min(NUMBERS_ASKED_FOR, len(numbers)))
+    answers = await _all(client, "projections", "/customers", customers)
+    owners = await _all(client, "identity", "/numbers", chosen)
+    return replace(
+        found,
+        answers=answers,
+        numbers={number: answer and answer.get("customer") for number, answer in owners.items()},
+    )
+
+
+async def _all(client: Client, service: str, path: str, names: Sequence[str]) -> dict[str, Any]:
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask(name: str) -> Any:
+        async with gate:
+            try:
+                return await client.get(service, f"{path}/{quote(name)}")
+            except (EmbeddedError, httpx.HTTPError, ValueError):
+                return None
+
+    return dict(zip(names, await asyncio.gather(*map(ask, names)), strict=True))
+
+
+def _spool(folder: Path) -> list[Spooled]:
+    """Finished messages, with the receiver or still waiting for it."""
+    files = [*folder.glob("*.json"), *(folder / "taken").glob("*.json")]
+    return [Spooled(path.stem, _content(path)) for path in files if not path.name.startswith(".")]
+
+
+def _content(path: Path) -> Json:
+    try:
+        content = orjson.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _leaks(home: Home, logs: Mapping[str, Sequence[Logged]], records: Mapping[str, Sequence[OnTopic]]) -> list[str]:
+    folders = [home.logs, home.data / "postgres", home.data / "kafka"]
+    return [*leaks.in_files(folders, NEEDLES), *leaks.in_records(logs.values(), records.values(), NEEDLES)]
