@@ -17,6 +17,10 @@ def nothing(_: str) -> None:
     """Nobody dies here."""
 
 
+class Died(BaseException):
+    """What a test raises from `at`: nothing of the process runs any more."""
+
+
 class Tables:
     """All tables of one database. It is its own cursor and connection: there is one owner at a time.
 

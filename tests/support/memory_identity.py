@@ -1,0 +1,99 @@
+"""The tables of the identity service in memory: `services.identity.store`, function by function.
+
+tests/identity/test_store_contract.py holds both to the same promises. A cursor is `Tables`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from services.identity.domain import Identities, Pair
+from services.identity.store import COMMON, Profile
+
+__all__ = ["COMMON", "Profile"]
+
+
+def profiles(cursor: Any, customers: Collection[str]) -> dict[str, Profile]:
+    return {customer: cursor["profiles"][customer] for customer in customers if customer in cursor["profiles"]}
+
+
+def holders(cursor: Any, keys: Collection[bytes]) -> dict[bytes, list[str]]:
+    found: dict[bytes, list[str]] = {key: [] for key in keys}
+    for key, customer in sorted(cursor["evidence"]):
+        if key in found and len(found[key]) <= COMMON:
+            found[key].append(customer)
+    return found
+
+
+def identities(cursor: Any, customers: Collection[str], *, with_links: bool = False) -> Identities:
+    members = cursor["members"]
+    wanted = {members[customer] for customer in customers if customer in members}
+    everyone = {customer: identity for customer, identity in members.items() if identity in wanted}
+
+    def among(pairs: Iterable[Pair]) -> list[Pair]:
+        return [(a, b) for a, b in pairs if a in everyone and b in everyone]
+
+    return Identities.of(everyone.items(), among(cursor["links"]) if with_links else (), among(cursor["bans"]))
+
+
+def evidence(cursor: Any, customers: Collection[str]) -> list[tuple[bytes, int, str]]:
+    rows = sorted(cursor["evidence"].items())
+    return [(key, rule, customer) for (key, customer), rule in rows if customer in customers]
+
+
+def take_serials(cursor: Any, scope: str, count: int) -> int:
+    first: int = cursor["numbering"].get(scope, 1)
+    cursor["numbering"][scope] = first + count
+    return first
+
+
+def put_profiles(cursor: Any, changed: Sequence[Profile]) -> None:
+    cursor["profiles"].update((profile.customer, profile) for profile in changed)
+
+
+def save(cursor: Any, before: Identities, after: Identities, positions: Mapping[Pair, int]) -> None:
+    put_members(cursor, after.identity_of)
+    put_links(cursor, positions)
+    for gone in before.links - after.links:
+        del cursor["links"][gone]
+    for lifted in before.bans - after.bans:
+        del cursor["bans"][lifted]
+    cursor["bans"].update(dict.fromkeys(after.bans, True))
+
+
+def put_version(cursor: Any, customer: str, version: int) -> None:
+    known: Profile = cursor["profiles"][customer]
+    cursor["profiles"][customer] = Profile(customer, version, known.sealed)
+
+
+def put_evidence(cursor: Any, added: Iterable[tuple[str, Mapping[bytes, int]]]) -> None:
+    for customer, found in added:
+        for key, rule in found.items():
+            if (key, customer) in cursor["evidence"]:
+                raise ValueError(f"evidence of {customer} is there already")
+            cursor["evidence"][key, customer] = rule
+
+
+def drop_evidence(cursor: Any, rows: Sequence[tuple[bytes, str]]) -> None:
+    for row in rows:
+        cursor["evidence"].pop(row, None)
+
+
+def put_members(cursor: Any, identity_of: Mapping[str, str]) -> None:
+    cursor["members"].update(identity_of)
+
+
+def put_links(cursor: Any, links: Mapping[Pair, int]) -> None:
+    cursor["links"].update(links)
+
+
+def links_of(cursor: Any, customers: Collection[str]) -> list[tuple[str, str, int]]:
+    found = [(a, b, position) for (a, b), position in cursor["links"].items() if a in customers]
+    return sorted(found, key=lambda link: (link[2], link[0], link[1]))
+
+
+def purge(cursor: Any, subject: str) -> None:
+    drop_evidence(cursor, [(key, customer) for key, customer in cursor["evidence"] if customer == subject])
+    if subject in cursor["profiles"]:
+        cursor["profiles"][subject] = Profile(subject, cursor["profiles"][subject].version, None)
