@@ -140,9 +140,10 @@ class NumbersMachine(RuleBasedStateMachine):
         return self.log.open_all([parse(stored.state) for stored in self.log.read(0, 10_000)])
 
     def _numbered(self) -> dict[str, NumberAssigned]:
-        told = [(event.customer, event.data) for event in self._events() if isinstance(event.data, NumberAssigned)]
-        numbered = {customer: data for customer, data in told if isinstance(data, NumberAssigned)}
-        assert len(numbered) == len(told), "a customer has two numbers"
+        numbered: dict[str, NumberAssigned] = {}
+        for event in self._events():
+            if isinstance(event.data, NumberAssigned):
+                assert numbered.setdefault(event.customer, event.data) is event.data, "a customer has two numbers"
         return numbered
 
     @invariant()
