@@ -51,11 +51,9 @@ class Writer:
         """Nobody knows what became of it but for the `rows` that were answered."""
         return self._write(n, attempt, "info", {"status": status, "why": why, **({"rows": rows} if rows else {})})
 
-    def dropped(self, op: str) -> float:
+    def dropped(self) -> None:
         """An arrival that was not sent, because too many calls were in flight."""
-        at = self.now()
-        self.sink.write({"at": at, "event": "dropped", "op": op})
-        return at
+        self.sink.write({"at": self.now(), "event": "dropped"})
 
     def _write(self, n: int, attempt: int, event: str, told: Json) -> float:
         at = self.now()
