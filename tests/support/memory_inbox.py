@@ -26,7 +26,7 @@ class MemoryInbox(Inbox):
         if stale:
             raise Fenced(f"Consumer {self._consumer} lost {len(stale)} of {len(moves)} partitions.")
         for name, move in moves.items():
-            cursor["positions"][self._consumer, name] = Stored(move.position, move.next_offset)
+            cursor["positions"][self._consumer, name] = Stored(*move[1:])
 
     def park(self, cursor: Any, records: Sequence[Parked]) -> None:
         parked = cursor["parked"]
