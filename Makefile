@@ -4,13 +4,16 @@ PYTHON ?= python3
 RUN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench up down status lock clean
+.PHONY: help setup demo test check faults plants recovery bench up down status lock clean
 
 help:
 	@echo "make demo     the main job from end to end on real servers, in a folder of its own"
 	@echo "make up       start everything and leave it running; make status, make down"
 	@echo "make test     every test, on real servers"
 	@echo "make check    lint, types, import rules and the tests that need no server"
+	@echo "make faults   a storm of faults on a real system, judged by a checker (SEED=7 MINUTES=10)"
+	@echo "make plants   known bugs planted one by one: the storms have to catch each (takes about half an hour)"
+	@echo "make recovery how long the kill of each process is felt"
 	@echo "make bench    the table of speeds"
 	@echo "make lock     requirements/*.txt anew from pyproject.toml (needs uv)"
 	@echo "make clean    remove .venv and what tools left; data in .custlog stays"
@@ -30,6 +33,16 @@ check: setup
 	@$(RUN)/mypy
 	@$(RUN)/lint-imports --verbose > .lint-imports.log 2>&1 || { cat .lint-imports.log; exit 1; }
 	@$(RUN)/python -m pytest -q -m "not server and not slow"
+
+# A seed chooses every command and every fault; without one another is taken each time, and printed.
+faults: setup
+	@$(RUN)/python -m tests.faults $(if $(SEED),--seed=$(SEED)) --minutes=$(or $(MINUTES),10)
+
+plants: setup
+	@$(RUN)/python -m tests.faults.planted
+
+recovery: setup
+	@$(RUN)/python -m tests.faults.recovery
 
 bench: setup
 	@$(RUN)/python -m tests.bench

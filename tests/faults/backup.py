@@ -1,0 +1,48 @@
+"""The backup that a storm makes and later brings back, with the operator's own commands."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deploy.embedded.home import Home
+from deploy.history import open_history
+from tests.faults.stand import Stand
+
+SECONDS = 120
+
+
+@dataclass
+class Backups:
+    """One backup in a folder outside the system's own."""
+
+    folder: Path
+    home: Home
+    _heads: dict[str, int] = field(default_factory=dict)
+    _made_at: float = 0.0
+
+    async def make(self, at: float) -> dict[str, int]:
+        """A backup of the running system; answers at least how far each log reached when it began."""
+        with open_history(self.home) as history:
+            self._heads = history.heads()
+        self._made_at = at
+        await asyncio.to_thread(_custlog, "backup", "--home", str(self.home.data), "--to", str(self.folder))
+        return self._heads
+
+    def restore(self, stand: Stand) -> dict[str, Any]:
+        """Stops the system, brings the backup back, starts the system. Blocks; call it in the main thread."""
+        stand.stop()
+        _custlog("restore", str(self.folder), "--home", str(self.home.data))
+        stand.start()
+        return {"heads": self._heads, "backup_at": self._made_at}
+
+
+def _custlog(*arguments: str) -> None:
+    command = [sys.executable, "-c", "from deploy.cli import main; main()", *arguments, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
+    if done.returncode != 0:
+        raise RuntimeError(f"custlog {arguments[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
