@@ -194,7 +194,7 @@ def _forget_an_answer(home: Home) -> None:
 
 
 def _write_a_canary(home: Home) -> None:
-    (home.logs / "customer.log").open("a").write("somebody said Canaryname7\n")
+    (home.logs / "loud.log").write_text("somebody said Canaryname7\n")
 
 
 def _in_log(home: Home, log: str, statement: str) -> None:
@@ -219,9 +219,6 @@ def _in_log(home: Home, log: str, statement: str) -> None:
 async def test_damage_is_seen_where_it_was_done(
     folder: Path, home: Home, damage: Callable[[Home], None], invariants: set[str]
 ) -> None:
-    before = _red(judge(await read(folder)))
-
     damage(home)
 
-    assert _red(judge(await read(folder))) - before >= invariants - before
     assert invariants <= _red(judge(await read(folder)))
