@@ -21,6 +21,7 @@ from tests.faults.world import Customer, Link, World
 
 SOURCE = "load"
 FILE_SOURCE = "load-file"
+TOO_LATE = frozenset({412})
 DUPLICATES = 0.25
 """So many registrations are of somebody who is known already; identity finds it out by the identifier."""
 FILE_ROWS = (20, 100)
@@ -139,13 +140,19 @@ def edit_twice(rng: random.Random, world: World, _: Moment) -> Drawn:
         return ()
     name = "customer.edit_twice"
     return (
-        _edit(name, rng, world, customer, contested=True),
-        _edit(name, rng, world, customer, contested=True, user="load-service"),
+        _edit(name, rng, world, customer, TOO_LATE),
+        _edit(name, rng, world, customer, TOO_LATE, user="load-service"),
     )
 
 
 def _edit(
-    op: str, rng: random.Random, world: World, customer: Customer, *, contested: bool = False, user: str = "load-sales"
+    op: str,
+    rng: random.Random,
+    world: World,
+    customer: Customer,
+    may_refuse: frozenset[int] = frozenset(),
+    *,
+    user: str = "load-sales",
 ) -> Operation:
     number = world.next()
     body: Body = {"address": canary_address(number), "reason": "told-us"}
@@ -172,8 +179,7 @@ def _edit(
         method="PATCH",
         customer=customer.id,
         expect=customer.version,
-        may_refuse=frozenset({412}) if contested else frozenset(),
-        contested=contested,
+        may_refuse=may_refuse,
         target=customer,
         learn=learn,
     )

@@ -49,7 +49,7 @@ class Operation:
     """What is asked. Equal if the same is asked.
 
     `may_refuse` are the refusals that are no defect of the mix or the product. `target` is in doubt where the outcome
-    is; `along` only has to stand still meanwhile. Where the target is `contested`, a refusal says nothing against it.
+    is; `along` only has to stand still meanwhile.
     """
 
     op: str
@@ -61,7 +61,6 @@ class Operation:
     customer: str | None = None
     expect: int | None = None
     may_refuse: frozenset[int] = frozenset()
-    contested: bool = False
     target: Known | None = field(default=None, compare=False)
     along: tuple[Known, ...] = field(default=(), compare=False)
     learn: Learn = field(default=learn_nothing, compare=False)

@@ -14,6 +14,8 @@ from tests.faults.world import Customer, Link, Order, Reminder, Ticket, World
 
 IDENTITY_SECONDS = 5.0
 """So old customers have to be before identity is asked about them: it hears of them through Kafka."""
+NOT_HEARD_OF = 404
+"""What it says of those it has not heard of yet."""
 DUE_SECONDS = (2.0, 20.0)
 LINES = 3
 
@@ -220,6 +222,7 @@ def add_alias(rng: random.Random, world: World, moment: Moment) -> Drawn:
             f"/customers/{customer.id}/aliases",
             {"alias": f"old_{world.name}_{world.next()}", "kind": rng.choice(("foreign", "former"))},
             customer=customer.id,
+            may_refuse=frozenset({NOT_HEARD_OF}),
         ),
     )
 
@@ -237,7 +240,7 @@ def _identity(op: str, path: str, body: Body, target: Link | None, learn: Learn)
         body,
         customer=body["a"],
         # What other links and separations made of the two is not known here.
-        may_refuse=frozenset({409}),
+        may_refuse=frozenset({409, NOT_HEARD_OF}),
         target=target,
         learn=learn,
     )
