@@ -1,0 +1,117 @@
+"""Bugs in who is who: numbers, links, separations, and whose id an identity has."""
+
+from __future__ import annotations
+
+from tests.faults.plants.consumer import APPLY_ALL
+from tests.faults.plants.plant import Edit, Plant
+
+_SERVICE = ("identity",)
+_TARGET = "target, joining = min(ours, theirs), max(ours, theirs)"
+
+PLANTS = (
+    Plant(
+        "number-assigned-twice",
+        "A registration is numbered whenever it is read: that the customer has a number already is not looked at, and "
+        "neither is the position.",
+        _SERVICE,
+        (
+            APPLY_ALL,
+            Edit(
+                "services.identity.batch:_Decision.take",
+                {
+                    "if draft.is_new and customer not in self.state.identity_of:": "if event.type == "
+                    '"customer.registered":'
+                },
+            ),
+            Edit(
+                "services.identity.batch:_Serials.take",
+                {"sum(draft.is_new for draft in drafts.values())": "len(drafts)"},
+            ),
+        ),
+        ("crash", "kill", "topic_deleted"),
+        ("I5", "I11"),
+        needs="relays that publish a batch twice",
+    ),
+    Plant(
+        "serials-outside-transaction",
+        "The next serial is counted from the numbers that are in use as one batch begins, less one: a number can be "
+        "given out twice.",
+        _SERVICE,
+        (
+            Edit(
+                "services.identity.store:take_serials",
+                {'return int(row["first"])': 'return max(1, int(row["first"]) - 1)'},
+            ),
+            Edit("services.identity.batch:_Decision.take", {"[assigned], number_key(assigned.number)": "[assigned]"}),
+        ),
+        (),
+        ("I5",),
+    ),
+    Plant(
+        "link-takes-one-along",
+        "When two identities join, only the customer that is named moves; the others of its identity stay behind.",
+        _SERVICE,
+        (
+            Edit(
+                "services.identity.domain:link",
+                {"sorted(state.members[joining])": "sorted(state.members[joining] & {a, b})"},
+            ),
+        ),
+        (),
+        ("I6", "I4"),
+        needs="merges of customers that were merged before",
+    ),
+    Plant(
+        "link-one-way",
+        "A link is remembered as it was said instead of the older customer first, so a separation does not find the "
+        "links of the other direction.",
+        _SERVICE,
+        (
+            Edit(
+                "services.identity.domain:evolve",
+                {"state.links.add(pair(event.a, event.b))": "state.links.add((event.a, event.b))"},
+            ),
+            Edit("services.identity.batch:_append", {"links[pair(event.a, event.b)]": "links[event.a, event.b]"}),
+            Edit(
+                "services.identity.application:_positions",
+                {"pair(event.a, event.b): position": "(event.a, event.b): position"},
+            ),
+            Edit(
+                "services.identity.domain:separate",
+                {"if a not in link)": "if a not in link and link[0] < link[1])"},
+            ),
+        ),
+        (),
+        ("I6",),
+        needs="separations from identities of three or more",
+    ),
+    Plant(
+        "separation-forgets-ban",
+        "A separation leaves no ban, so the next change of either customer's evidence links them again.",
+        _SERVICE,
+        (
+            Edit(
+                "services.identity.domain:evolve",
+                {"state.bans |= {pair(event.a, other) for other in rest}": "state.bans = set(state.bans)"},
+            ),
+        ),
+        (),
+        ("I6",),
+        needs="links, by rule or by hand, of customers that were separated",
+    ),
+    Plant(
+        "larger-identity-keeps-its-id",
+        "Of two identities that join the one with more members keeps its id, not the one of the oldest customer: the "
+        "result depends on the order of the merges.",
+        _SERVICE,
+        (
+            Edit(
+                "services.identity.domain:link",
+                {_TARGET: "target, joining = sorted((ours, theirs), key=lambda one: -len(state.members[one]))"},
+            ),
+        ),
+        (),
+        ("I6", "I5"),
+        needs="merges",
+    ),
+)
