@@ -7,7 +7,7 @@ rest is written again without them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -143,8 +143,18 @@ def _lay_out_append(
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A group ready to be written: its events sealed and laid out. `answers` are those that are refused already."""
+
+    commits: Sequence[Commit]
+    answers: list[Committed | CustlogError | None]
+    keys: Mapping[str, DataKey]
+    rows: Rows
+
+
 class Writer:
-    """Writes groups of commits: seals, appends, and turns refusals into each commit's own answer. Not thread-safe."""
+    """Writes groups of commits: seals, appends, and turns refusals into each commit's own answer."""
 
     def __init__(self, recorder: LogRecorder, keyring: Keyring, log: str, clock: Clock) -> None:
         self._recorder = recorder
@@ -154,6 +164,10 @@ class Writer:
 
     def write(self, cursor: Cursor[Any], commits: Sequence[Commit]) -> list[Committed | CustlogError]:
         """One answer per commit, in order. Raises Unavailable or the driver's errors when the whole group failed."""
+        return self.write_prepared(cursor, self.prepare(commits))
+
+    def prepare(self, commits: Sequence[Commit]) -> Prepared:
+        """All that needs no log, so that it can be done while another group is written. Raises Unavailable (retry)."""
         needed = subjects(commits)
         keys = self._keyring.ensure(needed)
         crash_here("keyring.after_ensure")
@@ -161,25 +175,30 @@ class Writer:
         answers: list[Committed | CustlogError | None] = [
             _sealable(commit, erased) or _within_limits(commit) for commit in commits
         ]
-        while open_numbers := [n for n, answer in enumerate(answers) if answer is None]:
-            group = [commits[n] for n in open_numbers]
-            rows = lay_out(group, self._log, keys, self._clock.now(), self._keyring.keyed)
-            if oversize := _oversize(group, rows):
-                for number, refused in oversize.items():
-                    answers[open_numbers[number]] = refused
-                continue
-            base, refusals = self._recorder.append(cursor, rows)
-            if not refusals:
-                position = base + 1
-                for n in open_numbers:
-                    answers[n] = Committed(position, commits[n].result)
-                    position += sum(len(append.events) for append in commits[n].appends)
-                break
-            for refusal in refusals:
-                metrics.CONFLICTS.labels(self._log, refusal.reason).inc()
-            for number, answer in self._answer(cursor, group, refusals).items():
-                answers[open_numbers[number]] = answer
+        rows = self._lay_out([commit for commit, answer in zip(commits, answers, strict=True) if answer is None], keys)
+        return Prepared(commits, answers, keys, rows)
+
+    def write_prepared(self, cursor: Cursor[Any], prepared: Prepared) -> list[Committed | CustlogError]:
+        """Writes what `prepare` has made ready; promises what `write` promises. May be called again if it raised."""
+        answers, rows = list(prepared.answers), prepared.rows
+        while numbers := [n for n, answer in enumerate(answers) if answer is None]:
+            group = [prepared.commits[n] for n in numbers]
+            refused: dict[int, Committed | CustlogError] = dict(_oversize(group, rows))
+            if not refused:
+                base, refusals = self._recorder.append(cursor, rows)
+                if not refusals:
+                    for n, answer in zip(numbers, _taken(group, base), strict=True):
+                        answers[n] = answer
+                    break
+                refused = self._answer(cursor, group, refusals)
+            for number, refusal in refused.items():
+                answers[numbers[number]] = refusal
+            left = [prepared.commits[n] for n, answer in enumerate(answers) if answer is None]
+            rows = self._lay_out(left, prepared.keys)
         return [answer for answer in answers if answer is not None]
+
+    def _lay_out(self, commits: Sequence[Commit], keys: Mapping[str, DataKey]) -> Rows:
+        return lay_out(commits, self._log, keys, self._clock.now(), self._keyring.keyed)
 
     def recall(
         self, cursor: Cursor[Any], commands: Sequence[tuple[str, bytes]]
@@ -196,6 +215,7 @@ class Writer:
     ) -> dict[int, Committed | CustlogError]:
         answers: dict[int, Committed | CustlogError] = {}
         for refusal in refusals:
+            metrics.CONFLICTS.labels(self._log, refusal.reason).inc()
             answers.setdefault(refusal.commit_no, _as_error(refusal))
         known = {refusal.subject: refusal.commit_no for refusal in refusals if refusal.reason == "command"}
         if known:
@@ -203,6 +223,13 @@ class Writer:
             recalled = zip(known.values(), self.recall(cursor, asked), strict=True)
             answers |= {number: answer for number, answer in recalled if answer is not None}
         return answers
+
+
+def _taken(group: Sequence[Commit], base: int) -> Iterator[Committed]:
+    position = base + 1
+    for commit in group:
+        yield Committed(position, commit.result)
+        position += sum(len(append.events) for append in commit.appends)
 
 
 def _recalled(stored: StoredAnswer, digest_now: bytes) -> Committed | CommandReused:

@@ -21,13 +21,16 @@ from psycopg_pool import PoolTimeout
 
 from shared.crash import crash_here
 from shared.errors import CustlogError, Unavailable
-from shared.eventlog.commit import MAX_EVENTS, Commit, Committed, Writer
+from shared.eventlog.commit import MAX_EVENTS, Commit, Committed, Prepared, Writer
 from shared.eventlog.recorder import LogRecorder
 
 BUSY_GROUP = 4
 LINGER_SECONDS = 0.0005
 """After a group of more than BUSY_GROUP the writer waits this long for the callers it just answered: without it,
 every second group of a busy system holds one commit only. An idle system never waits."""
+THREADS = 2
+WORTH_PREPARING = 100
+"""So many commands must wait before the next group is made ready while one is written."""
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5)
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError, PoolTimeout)
 
@@ -62,7 +65,10 @@ class _Waiting:
 
 
 class GroupCommit:
-    """The one writing thread of a process; `submit` is called on the event loop that awaits the answers."""
+    """The writing threads of a process; `submit` is called on the event loop that awaits the answers.
+
+    While one thread's group is written, the other makes the next one ready. They write in the order of taking.
+    """
 
     def __init__(
         self, recorder: LogRecorder, writer: Writer, *, on_commit: Callable[[int, int], None] = lambda *_: None
@@ -75,18 +81,26 @@ class GroupCommit:
         self._cursor: Cursor[Any] | None = None
         self._arrived = threading.Condition()
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
+        self._taken = 0
+        self._written = 0
+        self._turns = threading.Condition()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"group-commit-{n}", daemon=True) for n in range(THREADS)
+        ]
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Writes what is waiting, then ends the thread."""
         with self._arrived:
             self._stopping = True
-            self._arrived.notify()
-        if self._thread.is_alive():
-            self._thread.join()
+            self._arrived.notify_all()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+        self._let_go()
 
     def submit(self, commits: Sequence[Commit]) -> list[asyncio.Future[Committed]]:
         """One future per commit, in order. A future fails with a CustlogError."""
@@ -105,15 +119,41 @@ class GroupCommit:
             if busy:
                 time.sleep(LINGER_SECONDS)
             with self._arrived:
-                while not self._waiting and not self._stopping:
+                while not self._ready() and not self._stopping:
                     self._arrived.wait()
                 if not self._waiting:
-                    break
+                    return
                 items = self._take()
-            answers = self._write([item.commit for item in items])
+                turn, self._taken = self._taken, self._taken + 1
+            commits = [item.commit for item in items]
+            prepared = self._prepare(commits)
+            self._await_turn(turn)
+            answers = self._write(commits, prepared)
+            self._pass_turn()
             _resolve_on_their_loops(items, answers)
             busy = len(items) > BUSY_GROUP
-        self._let_go()
+
+    def _ready(self) -> bool:
+        """A group worth taking: anything while nothing is being written, else enough to fill a good part of one."""
+        return len(self._waiting) >= (1 if self._taken == self._written else WORTH_PREPARING)
+
+    def _await_turn(self, turn: int) -> None:
+        with self._turns:
+            while self._written != turn:
+                self._turns.wait()
+
+    def _pass_turn(self) -> None:
+        with self._turns:
+            self._written += 1
+            self._turns.notify_all()
+        with self._arrived:
+            self._arrived.notify()
+
+    def _prepare(self, commits: Sequence[Commit]) -> Prepared | Exception:
+        try:
+            return self._writer.prepare(commits)
+        except Exception as error:  # noqa: BLE001  every waiting caller gets the reason; the thread goes on
+            return error
 
     def _take(self) -> list[_Waiting]:
         group, taken, later = Group(), list[_Waiting](), deque[_Waiting]()
@@ -123,9 +163,11 @@ class GroupCommit:
         self._waiting.extendleft(reversed(later))
         return taken
 
-    def _write(self, commits: Sequence[Commit]) -> Sequence[Committed | Exception]:
+    def _write(self, commits: Sequence[Commit], prepared: Prepared | Exception) -> Sequence[Committed | Exception]:
+        if isinstance(prepared, Exception):
+            return [prepared] * len(commits)
         try:
-            answers = self._persist(commits)
+            answers = self._persist(prepared)
         except Exception as error:  # noqa: BLE001  every waiting caller gets the reason; the thread goes on
             return [error] * len(commits)
         crash_here("log.after_commit")
@@ -134,12 +176,12 @@ class GroupCommit:
             self._on_commit(len(taken), sum(len(append.events) for commit in taken for append in commit.appends))
         return answers
 
-    def _persist(self, commits: Sequence[Commit]) -> list[Committed | CustlogError]:
+    def _persist(self, prepared: Prepared) -> list[Committed | CustlogError]:
         deadline = time.monotonic() + sum(RETRY_SECONDS)
         for pause in (*RETRY_SECONDS, None):
             try:
                 crash_here("log.before_commit")
-                return self._writer.write(self._held_cursor(), commits)
+                return self._writer.write_prepared(self._held_cursor(), prepared)
             except _AWAY as error:
                 self._let_go()
                 # Waiting for a connection takes seconds by itself: callers are told while they still listen.
@@ -149,7 +191,7 @@ class GroupCommit:
         raise AssertionError("unreachable")
 
     def _held_cursor(self) -> Cursor[Any]:
-        """The thread keeps one connection: its statement is prepared there, and its backend is warm."""
+        """The one connection that the thread in turn uses: its statement is prepared there, and its backend is warm."""
         if self._cursor is None:
             connection = self._connection.enter_context(self._recorder.datastore.get_connection())
             self._cursor = self._connection.enter_context(connection.cursor())
