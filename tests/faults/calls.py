@@ -11,18 +11,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httptools
 import orjson
 
 from deploy.embedded.home import Home, Running
 from shared.access.tokens import issue
+from tests.faults.exchange import exchange
 from tests.faults.operation import USERS, Body, Operation
 
 SECONDS = 8.0
 """So long a call may take altogether."""
 TOKEN_LIFE = timedelta(days=30)
-# The servers close idle connections after 5 seconds; one must not be used while it is being closed.
-IDLE_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -67,20 +66,12 @@ class Addresses:
 
 
 class Calls:
-    """One pool of connections for all users. Use it as a context."""
+    """What the users of the load send, each call on a connection of its own: a fault breaks no call but its own."""
 
     def __init__(self, home: Home) -> None:
         self._addresses = Addresses(home)
         self._keys = home.keys
         self._tokens: dict[str, str] = {}
-        self._http = httpx.AsyncClient(
-            timeout=None,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=IDLE_SECONDS),
-            trust_env=False,
-        )
-
-    async def close(self) -> None:
-        await self._http.aclose()
 
     async def send(self, operation: Operation, body: Body, key: str) -> Told:
         """One attempt."""
@@ -88,7 +79,7 @@ class Calls:
         try:
             async with asyncio.timeout(SECONDS):
                 await self._exchange(operation, body, key, told)
-        except (TimeoutError, httpx.HTTPError, OSError, orjson.JSONDecodeError) as error:
+        except (OSError, EOFError, httptools.HttpParserError, orjson.JSONDecodeError) as error:
             # What was answered so far does not tell the end.
             told.status, told.why = None, type(error).__name__
         return told
@@ -100,15 +91,15 @@ class Calls:
             return
         is_file = operation.op == "import"
         content = b"\n".join(map(orjson.dumps, body["rows"])) if is_file else orjson.dumps(body)
+        said = bytearray()
+        rows = _Rows(told, said) if is_file else None
         headers = self._headers(operation, key)
-        async with self._http.stream(
-            operation.method, f"{url}{operation.path}", content=content, headers=headers
-        ) as answer:
-            told.status = answer.status_code
-            if answer.is_success and is_file:
-                await _read_rows(answer, len(body["rows"]), told)
-                return
-            said = await answer.aread()
+        told.status = await exchange(
+            operation.method, f"{url}{operation.path}", headers, content, rows.feed if rows else said.extend
+        )
+        if rows and told.status < 400:
+            _judge_rows(told, len(body["rows"]))
+            return
         told.answer = orjson.loads(said) if said else None
         if told.status >= 500:
             told.why = _code(told.answer)
@@ -131,11 +122,23 @@ class Calls:
         return self._tokens[user]
 
 
-async def _read_rows(answer: httpx.Response, sent: int, told: Told) -> None:
-    async for line in answer.aiter_lines():
-        row = orjson.loads(line)
-        if "row" in row:
-            told.rows.append({name: row[name] for name in ("row", "status", "id", "version") if name in row})
+class _Rows:
+    """Takes the answer to a file as it comes: what was answered before a fault is known."""
+
+    def __init__(self, told: Told, rest: bytearray) -> None:
+        self._told = told
+        self._rest = rest
+
+    def feed(self, part: bytes) -> None:
+        *lines, self._rest[:] = (self._rest + part).split(b"\n")
+        for line in lines:
+            row = orjson.loads(line)
+            if "status" in row and "row" in row:
+                taken = {name: row[name] for name in ("row", "status", "id", "version") if name in row}
+                self._told.rows.append(taken)
+
+
+def _judge_rows(told: Told, sent: int) -> None:
     told.answer = {"rows": len(told.rows)}
     if len(told.rows) != sent:
         told.why = f"{len(told.rows)} of {sent} rows were answered"

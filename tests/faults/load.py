@@ -81,7 +81,6 @@ class Load:
                 await asyncio.wait(self._tasks, timeout=END_SECONDS)
         finally:
             await self._cut_off()
-            await self._calls.close()
             lines.close()
         if self._defect is not None:
             raise self._defect
