@@ -25,7 +25,6 @@ _log = get_logger(__name__)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WATCH = 0.2
 _FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 30.0
 _HEALTHY = 60.0
 
 
@@ -46,6 +45,9 @@ class _Watched:
 
 class Supervisor:
     """One system on one home. Must be used in the main thread: all children end with the thread that started them."""
+
+    longest_pause: float = 30.0
+    """Seconds to wait at most before a process that dies again and again is started once more."""
 
     def __init__(
         self,
@@ -149,7 +151,7 @@ class Supervisor:
 
     def _schedule(self, watched: _Watched, now: float) -> None:
         watched.failures = 0 if now - watched.started > _HEALTHY else watched.failures + 1
-        pause = min(_FIRST_PAUSE * 2.0**watched.failures, _LONGEST_PAUSE) if watched.failures > 1 else 0.0
+        pause = min(_FIRST_PAUSE * 2.0**watched.failures, self.longest_pause) if watched.failures > 1 else 0.0
         watched.next_try = now + pause
         _log.warning("process ended", process=watched.process.name, pause_seconds=pause, log=str(watched.process.log))
 

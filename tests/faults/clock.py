@@ -6,6 +6,8 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
+
 FOLDER = "CUSTLOG_FAULTS_CLOCKS"
 """The variable that names the folder of the services' clocks; without it they have the machine's."""
 LIBRARY = "vendor/libfaketime/src/libfaketime.so.1"
@@ -38,6 +40,13 @@ def library() -> Path | None:
         return None
     found = Path(spec.origin).parent / LIBRARY
     return found if found.exists() else None
+
+
+def remove_leftovers() -> None:
+    """Removes what the library keeps in shared memory of processes that were killed."""
+    for found in (*Path("/dev/shm").glob("faketime_shm_*"), *Path("/dev/shm").glob("sem.faketime_sem_*")):
+        if not psutil.pid_exists(int(found.name.rpartition("_")[2])):
+            found.unlink(missing_ok=True)
 
 
 def file_of(folder: Path, service: str) -> Path:

@@ -54,6 +54,7 @@ class Stand:
         for folder in (self._crashes, self._clocks):
             folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as opening:
+            opening.callback(clock.remove_leftovers)
             if self._mount_disks:
                 for disk in self._disks.values():
                     opening.callback(disk.unmount)
