@@ -42,22 +42,26 @@ class Jar:
             return False
 
 
-def listed() -> list[Jar]:
-    lines = (line.split() for line in _LIST.read_text().splitlines() if line and not line.startswith("#"))
+def listed(file: Path = _LIST) -> list[Jar]:
+    lines = (line.split() for line in file.read_text().splitlines() if line and not line.startswith("#"))
     pairs = ((coordinates.split(":"), digest) for coordinates, digest in lines)
     return [Jar(group, artifact, version, digest) for (group, artifact, version), digest in pairs]
 
 
 def fetch(tell: Callable[[str], None] = lambda _: None) -> list[Path]:
+    """Paths of Kafka's jars, as `fetch_listed` has them."""
+    return fetch_listed(_LIST, cache_folder() / "kafka", "Apache Kafka", tell)
+
+
+def fetch_listed(file: Path, folder: Path, title: str, tell: Callable[[str], None] = lambda _: None) -> list[Path]:
     """Paths of all jars, downloading what is missing. EmbeddedError if that fails; nothing half-downloaded is kept."""
-    folder = cache_folder() / "kafka"
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / ".lock"):
-        missing = [jar for jar in listed() if not jar.is_in(folder)]
+        missing = [jar for jar in listed(file) if not jar.is_in(folder)]
         if missing:
-            tell(f"Downloading {len(missing)} libraries of Apache Kafka ...")
-            _download(missing, folder)
-    return [folder / jar.filename for jar in listed()]
+            tell(f"Downloading {len(missing)} libraries of {title} ...")
+            _download(missing, folder, title)
+    return [folder / jar.filename for jar in listed(file)]
 
 
 def cache_folder() -> Path:
@@ -73,7 +77,7 @@ def cache_folder() -> Path:
     return folder if os.access(folder, os.W_OK) else _PROJECT / ".custlog-cache"
 
 
-def _download(missing: list[Jar], folder: Path) -> None:
+def _download(missing: list[Jar], folder: Path, title: str) -> None:
     from jgo.maven import MavenContext  # noqa: PLC0415 - slow to import and seldom needed
 
     _trust_the_machine()
@@ -92,7 +96,7 @@ def _download(missing: list[Jar], folder: Path) -> None:
                 list(pool.map(one, missing))
         except (OSError, RuntimeError) as failure:  # requests' errors are OSErrors
             raise EmbeddedError(
-                "The libraries of Apache Kafka could not be downloaded; check the network and the space left in"
+                f"The libraries of {title} could not be downloaded; check the network and the space left in"
                 f" {folder}, then try again ({type(failure).__name__})."
             ) from failure
 

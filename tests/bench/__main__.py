@@ -16,13 +16,15 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import append, append_bulk, fold, imports, machine, rebuild, relay, visible
+from tests.bench import append, append_bulk, append_peers, fold, imports, machine, read_peers, rebuild, relay, visible
 from tests.bench.measure import Plan, Result, Spread
 from tests.bench.stand import Stand, stand
 
 PATHS: dict[str, Callable[[Stand, Plan], Awaitable[list[Result]]]] = {
     "append": append.measure,
     "append_bulk": append_bulk.measure,
+    "append_peers": append_peers.measure,
+    "read_peers": read_peers.measure,
     "relay": relay.measure,
     "fold": fold.measure,
     "import": imports.measure,
@@ -30,7 +32,7 @@ PATHS: dict[str, Callable[[Stand, Plan], Awaitable[list[Result]]]] = {
     "rebuild": rebuild.measure,
 }
 FULL = Plan(rounds=5, seconds=3, size=20_000)
-SMOKE = Plan(rounds=1, seconds=1, size=1_000)
+SMOKE = Plan(rounds=1, seconds=1, size=1_000, fetch=False)
 
 _VERDICTS = {True: "[green]met[/]", False: "[red]missed[/]"}
 _WIDTH = 190
@@ -81,7 +83,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--smoke", action="store_true", help="tiny: shows that it runs, not how fast")
     given = parser.parse_args()
     base = SMOKE if given.smoke else FULL
-    given.plan = Plan(given.rounds or base.rounds, given.seconds or base.seconds, given.size or base.size)
+    given.plan = Plan(
+        given.rounds or base.rounds, given.seconds or base.seconds, given.size or base.size, fetch=base.fetch
+    )
     return given
 
 

@@ -14,11 +14,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured: `rounds` of each side, `seconds` of a timed round, `size` records of a counted one."""
+    """How much is measured: `rounds` of each side, `seconds` of a timed round, `size` records of a counted one.
+
+    `fetch`: peers that are not in our own environment are installed and measured too.
+    """
 
     rounds: int
     seconds: float
     size: int
+    fetch: bool = True
 
 
 @dataclass(frozen=True, slots=True)
