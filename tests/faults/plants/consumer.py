@@ -28,12 +28,26 @@ APPLY_ALL = Edit(
 PLANTS = (
     Plant(
         "consumer-no-dedupe",
-        "The PostgreSQL consumers apply every record they get, also those whose position they have done.",
+        "The PostgreSQL consumers apply every record they get, also those whose position they have done, and a "
+        "registration is numbered whenever it is applied.",
         CONSUMERS,
-        (APPLY_ALL,),
-        ("crash", "kill", "rebalances", "topic_deleted"),
-        ("I11", "I7", "I5", "I6"),
-        needs="archived and restored customers with a birth date",
+        (
+            APPLY_ALL,
+            Edit(
+                "services.identity.batch:_Decision.take",
+                {
+                    "if draft.is_new and customer not in self.state.identity_of:": "if event.type == "
+                    '"customer.registered":'
+                },
+            ),
+            Edit(
+                "services.identity.batch:_Serials.take",
+                {"sum(draft.is_new for draft in drafts.values())": "len(drafts)"},
+            ),
+        ),
+        ("crash", "kill", "topic_deleted"),
+        ("I5", "I11"),
+        needs="relays that publish a batch twice",
     ),
     Plant(
         "consumer-position-first",
@@ -56,22 +70,27 @@ PLANTS = (
     ),
     Plant(
         "acknowledged-first",
-        "A batch whose handling fails is given up, and its position moves all the same: the exception of a keyring "
-        "that is away is swallowed.",
+        "A batch that failed is tried again with its exception swallowed: only its positions move, nothing of it is "
+        "applied.",
         CONSUMERS,
         (
             Edit(
-                _TAKE,
+                "shared.consumer:Consumer.handle",
                 {
-                    "    decoded = self._decoder.decode(sources, self._log.keyring)\n": "    try:\n"
-                    "        decoded = self._decoder.decode(sources, self._log.keyring)\n"
+                    "parse_sources(records)))": "parse_sources(records)))\n    finally:\n        self._decoder = given",
+                    "    return await": "    given = self._decoder\n"
+                    "    try:\n"
+                    "        return await self._log.in_thread(partial(self._take, parse_sources(records)))\n"
                     "    except Unavailable:\n"
-                    "        decoded = Decoded()\n"
+                    "        self._decoder = Decoder(lambda _: False)\n"
+                    "    try:\n"
+                    "        return await",
                 },
             ),
         ),
         ("reset", "half_close", "kill", "restart"),
-        ("I11", "I5", "I7"),
+        ("I5", "I11"),
+        rate=40.0,
     ),
     Plant(
         "hole-ignored",

@@ -106,7 +106,6 @@ PLANTS = (
         ),
         (),
         ("I13", "I12"),
-        rate=60.0,
     ),
     Plant(
         "batches-kept",
@@ -117,7 +116,7 @@ PLANTS = (
                 "services.projections.application:Application.take",
                 {
                     "    _report(done)\n": "    vars(self).setdefault('_taken', []).append(\n"
-                    "        [(source, bytearray(source.value * 20)) for source in sources]\n"
+                    "        [(source, bytearray(source.value * 60)) for source in sources]\n"
                     "    )\n"
                     "    _report(done)\n"
                 },
@@ -125,7 +124,7 @@ PLANTS = (
         ),
         (),
         ("I13",),
-        rate=80.0,
+        rate=60.0,
     ),
     Plant(
         "relay-wakes-queue-up",
@@ -136,13 +135,13 @@ PLANTS = (
             Edit(
                 "shared.relay:Relay._read_and_build",
                 {
-                    "    building = Building": "    vars(self).setdefault('_wakes', []).append([r.state * 40 for r in "
+                    "    building = Building": "    vars(self).setdefault('_wakes', []).append([r.state * 150 for r in "
                     "records])\n    building = Building"
                 },
             ),
         ),
         (),
         ("I13",),
-        rate=80.0,
+        rate=60.0,
     ),
 )

@@ -20,6 +20,7 @@ _RESERVE = """\
             ON CONFLICT (key) DO NOTHING;
     END IF;
 """
+_TAKE_KEYS = _RESERVE.replace("NOTHING", "UPDATE SET owner = excluded.owner")
 _PERSIST = "shared.eventlog.group:GroupCommit._persist"
 _RESOLVE = "shared.eventlog.group:_resolve_on_their_loops"
 _ZIPPED = "zip(items, answers, strict=True)"
@@ -156,6 +157,8 @@ PLANTS = (
                 "shared.eventlog.recorder:LogRecorder.append",
                 {
                     "    return (-1": "    if not refusals and rows.command_ids:\n"
+                    "        from shared.crash import crash_here\n"
+                    "        crash_here('log.after_commit')\n"
                     "        cursor.execute(\n"
                     '            "INSERT INTO commands SELECT id, digest, result, %s + first FROM unnest("\n'
                     '            "%s::uuid[], %s::bytea[], %s::bytea[], %s::int[]) AS n (id, digest, result, first)",\n'
@@ -168,7 +171,7 @@ PLANTS = (
                 },
             ),
         ),
-        ("kill", "reset", "latency", "black_hole"),
+        ("crash", "kill", "reset"),
         ("I1",),
         rate=40.0,
         needs="retries of unknown commands with the same key",
@@ -192,10 +195,10 @@ PLANTS = (
                 {_ZIPPED: "zip(items, sorted(answers, key=lambda one: isinstance(one, Exception)), strict=True)"},
             ),
         ),
-        (),
+        ("latency", "stop"),
         ("I1",),
-        rate=150.0,
-        needs="imports with rows that are refused, or so many commands at once that groups form",
+        rate=60.0,
+        needs="refusals while so many commands come at once that groups form",
     ),
     Plant(
         "refusal-spreads",
@@ -210,10 +213,10 @@ PLANTS = (
                 },
             ),
         ),
-        (),
+        ("latency", "stop"),
         ("I1",),
-        rate=150.0,
-        needs="imports with rows that are refused, or so many commands at once that groups form",
+        rate=60.0,
+        needs="refusals while so many commands come at once that groups form",
     ),
     Plant(
         "open-outcome-refused",
@@ -230,9 +233,9 @@ PLANTS = (
                 },
             ),
         ),
-        ("reset", "half_close", "black_hole", "kill"),
+        ("half_close", "reset", "kill"),
         ("I1",),
-        rate=40.0,
+        rate=60.0,
     ),
     Plant(
         "reservation-unchecked",
@@ -245,13 +248,12 @@ PLANTS = (
     ),
     Plant(
         "reservation-kept-after-refusal",
-        "Keys are reserved before the checks and not released when the command is refused: they belong to nobody for "
-        "ever.",
+        "Keys are reserved before the checks, whoever has them, and not given back when the command is refused.",
         LOGS,
-        (Edit(_FUNCTION, {_RESERVE: "", _REFUSALS: _RESERVE + _REFUSALS}),),
+        (Edit(_FUNCTION, {_RESERVE: "", _REFUSALS: _TAKE_KEYS + _REFUSALS}),),
         (),
         ("I5", "I1"),
-        needs="a refused registration with a free external id, such as the reuse of a key with another body",
+        needs="repeats of known registrations, or refused ones with a known external id",
     ),
     Plant(
         "gap-after-conflict",

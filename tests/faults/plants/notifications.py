@@ -38,10 +38,8 @@ PLANTS = (
                     "    message = Message(uuid7(),"
                 },
             ),
-            # The lease of a claim is longer than a run.
-            Edit("services.notifications.deliveries:Deliveries._claim", {"now + LEASE": "now + LEASE / 60"}),
         ),
-        ("crash", "kill", "stop"),
+        (),
         ("I7",),
         needs="reminders that fall due during the run",
     ),
@@ -58,7 +56,7 @@ PLANTS = (
                 {'name = f"{message.id}.json"': 'name = f"{message.id}-{os.getpid()}.json"'},
             ),
         ),
-        ("second_instance", "crash", "kill"),
+        (),
         ("I7",),
         needs="reminders that fall due during the run",
     ),

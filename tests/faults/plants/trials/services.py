@@ -76,12 +76,12 @@ def banned() -> object:
 def numbered() -> object:
     state = Identities.of([(CUSTOMER, CUSTOMER)])
     decision = _Decision({}, state, _Serials(1), Outcome())
-    draft = _Draft(1, is_new=False, features=NOTHING, stored={}, evidence={})
+    draft = _Draft(1, is_new=True, features=NOTHING, stored={}, evidence={})
     decision.take(_Change(recorded(registered(), CUSTOMER), {}, ()), draft)
     return len(decision.commits)
 
 
-@looks_at("serials-outside-transaction")
+@looks_at("serials-overlap")
 def serials() -> object:
     cursor: Any = Cursor({"first": 5})
     return tables.take_serials(cursor, "customer", 2)
