@@ -33,6 +33,7 @@ NUMBERS_ASKED_FOR = 50
 TRIES = 4
 """A timer may fire while the evidence is read: then it is read again, so that its parts belong together."""
 QUIET_SECONDS = 10.0
+ANSWER_SECONDS = 20.0
 _AT_ONCE = 8
 
 
@@ -53,6 +54,7 @@ async def read(folder: Path, home: Home | None = None) -> Evidence:
     with open_history(home) as history:
         tables = Tables(history)
         async with connect(home, "checker", *ROLES) as client:
+            client.http.timeout = httpx.Timeout(ANSWER_SECONDS)
             for _ in range(TRIES):
                 ready = await _quiet(client)
                 heads = tables.heads()

@@ -14,7 +14,7 @@ _EMPTY_FETCHES = 10
 
 
 async def read(bootstrap: str, names: Sequence[str], partitions: int) -> dict[str, list[OnTopic]]:
-    """Topic -> its records, partition by partition in their order. Raises aiokafka's KafkaError."""
+    """Topic -> its records, partition by partition in their order; a missing topic has none. Raises KafkaError."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=None,
@@ -23,10 +23,13 @@ async def read(bootstrap: str, names: Sequence[str], partitions: int) -> dict[st
         isolation_level="read_committed",
         max_partition_fetch_bytes=4 * 1024 * 1024,
     )
-    places = [TopicPartition(name, number) for name in names for number in range(partitions)]
-    consumer.assign(places)
     await consumer.start()
     try:
+        existing = await consumer.topics()
+        places = [TopicPartition(name, number) for name in names if name in existing for number in range(partitions)]
+        if not places:
+            return {name: [] for name in names}
+        consumer.assign(places)
         await consumer.seek_to_beginning(*places)
         return await _read(consumer, places, names)
     finally:
