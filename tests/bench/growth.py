@@ -33,19 +33,18 @@ from tests.bench.system import fresh_database, open_log, restarted
 from tests.bench.wire import Load, Request, send
 
 SIZES = (10_000, 100_000, 1_000_000)
-READERS = 4
-"""Connections that ask at once."""
 LOADED = 500
 PATIENCE_SECONDS = 4 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long each kind of request is sent, and the seed of the people."""
+    """How long each kind of request is sent, the seed of the people, and how many connections ask at once."""
 
     sizes: tuple[int, ...]
     seconds: float
     seed: int
+    readers: int = 4
 
 
 def main() -> None:
@@ -123,7 +122,7 @@ class Growing:
     async def _queries(self, client: Client) -> dict[str, Any]:
         found = {}
         for name, ask in QUERIES.items():
-            load = await self._ask(client, "projections", questions(ask, self._known, self._random), READERS)
+            load = await self._ask(client, "projections", questions(ask, self._known, self._random), self._plan.readers)
             times = percentiles(load.seconds) if load.seconds else {}
             found[name] = {**times, "answers": len(load.seconds), "refused": sum(load.refused.values())}
         return {"queries": found}
