@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -227,14 +226,18 @@ def _append(tx: Transaction, commits: Sequence[Commit]) -> dict[tuple[str, str],
 
 
 def _waves(commits: Sequence[Commit]) -> list[list[Commit]]:
-    turn: Counter[str] = Counter()
-    waves: list[list[Commit]] = []
+    """Numbers first, then links in the order of their decisions, by which readers go; no stream twice in a wave."""
+    numbers = [commit for commit in commits if commit.cause.actor == NUMBERING]
+    waves: list[list[Commit]] = [numbers, []]
+    taken: set[str] = set()
     for commit in commits:
-        number = turn[commit.owner]
-        turn[commit.owner] += 1
-        if number == len(waves):
+        if commit.cause.actor == NUMBERING:
+            continue
+        if commit.owner in taken:
             waves.append([])
-        waves[number].append(commit)
+            taken.clear()
+        waves[-1].append(commit)
+        taken.add(commit.owner)
     return waves
 
 
