@@ -24,8 +24,11 @@ _log = get_logger(__name__)
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-Place: TypeAlias = tuple[str, int]
-"""(source name, offset): what tells the records of a batch apart."""
+Place: TypeAlias = tuple[str, int, int]
+"""(source name, position, offset): what tells the records of a batch apart.
+
+Parked records of a topic that was made anew since may share an offset, a record and its repetition share a position.
+"""
 
 
 class Foreign(ValueError):
@@ -111,7 +114,7 @@ def _check_known(record: Record) -> None:
 
 def place(source: Source) -> Place:
     """Where a record stands."""
-    return source.name, source.offset
+    return source.name, source.position, source.offset
 
 
 def _reason(what: str, error: Exception) -> str:
