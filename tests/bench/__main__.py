@@ -16,7 +16,19 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import append, append_bulk, append_peers, fold, imports, machine, read_peers, rebuild, relay, visible
+from tests.bench import (
+    append,
+    append_bulk,
+    append_peers,
+    consume_peers,
+    fold,
+    imports,
+    machine,
+    read_peers,
+    rebuild,
+    relay,
+    visible,
+)
 from tests.bench.measure import Plan, Result, Spread
 from tests.bench.stand import Stand, stand
 
@@ -25,6 +37,7 @@ PATHS: dict[str, Callable[[Stand, Plan], Awaitable[list[Result]]]] = {
     "append_bulk": append_bulk.measure,
     "append_peers": append_peers.measure,
     "read_peers": read_peers.measure,
+    "consume_peers": consume_peers.measure,
     "relay": relay.measure,
     "fold": fold.measure,
     "import": imports.measure,

@@ -46,7 +46,7 @@ async def measure(stand: Stand, plan: Plan) -> list[Result]:
     with stand.log(url) as log:
         await log.commit_many(commands.many(commands.ticket, plan.size))
         size = log.head()
-        by_partition = _messages(log.read(0, size))
+        by_partition = messages(log.read(0, size))
         # Made before, because a topic's partitions have no leader at first.
         names = [f"bench.{number}" for number in range(2 * plan.rounds)]
         await ensure_topics(stand.kafka.url, names, partitions=PARTITIONS, replication=1)
@@ -56,7 +56,7 @@ async def measure(stand: Stand, plan: Plan) -> list[Result]:
             return size / await publish(log, url, stand.kafka.url, next(topics), size)
 
         async def limit() -> float:
-            return size / await _produce(stand.kafka.url, next(topics), by_partition)
+            return size / await produce(stand.kafka.url, next(topics), by_partition)
 
         mine, other, ratio = await beside(plan.rounds, ours, limit)
     return [
@@ -73,7 +73,8 @@ async def measure(stand: Stand, plan: Plan) -> list[Result]:
     ]
 
 
-def _messages(records: Sequence[Stored]) -> dict[int, list[Message]]:
+def messages(records: Sequence[Stored]) -> dict[int, list[Message]]:
+    """What our relay makes of the records, by partition."""
     by_partition: dict[int, list[Message]] = defaultdict(list)
     decode = msgspec.json.Decoder(RecordHead).decode
     heads: dict[int, int] = {}
@@ -108,8 +109,8 @@ async def _is(value: bool) -> bool:
     return value
 
 
-async def _produce(bootstrap: str, topic: str, by_partition: dict[int, list[Message]]) -> float:
-    """Seconds."""
+async def produce(bootstrap: str, topic: str, by_partition: dict[int, list[Message]]) -> float:
+    """Sends them with aiokafka's batch producer. Answers the seconds that took."""
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap,
         enable_idempotence=True,

@@ -12,12 +12,12 @@ from tests.bench.peers import install
 from tests.bench.peers.program import Program
 from tests.bench.stand import Stand
 
-CONNECTIONS = 64
+CONNECTIONS = 20
 
 
 class Axon(Program):
     name = "Axon Framework"
-    what = "EmbeddedEventStore on JdbcEventStorageEngine, Jackson, a unit of work a commit, a pool of 64 connections"
+    what = "EmbeddedEventStore on JdbcEventStorageEngine, Jackson, a unit of work a commit, a pool of 20 connections"
     bundled = False
 
     def command(self) -> Sequence[str]:

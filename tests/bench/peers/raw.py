@@ -43,7 +43,10 @@ class Raw:
         self._connection = await asyncpg.connect(url)
 
     async def append(self, callers: int, per_commit: int, seconds: float) -> Appended:
-        return Appended(await self._inserts[per_commit].rate(callers, seconds))
+        try:
+            return Appended(await self._inserts[per_commit].rate(callers, seconds))
+        except RuntimeError as failure:
+            raise Missing(str(failure)) from failure
 
     async def fill(self, lengths: Sequence[int]) -> None:
         for length in lengths:

@@ -58,9 +58,6 @@ class Stock:
                 "POSTGRES_PORT": str(parts.port),
                 "POSTGRES_USER": unquote(parts.username or ""),
                 "POSTGRES_PASSWORD": unquote(parts.password or ""),
-                "POSTGRES_POOL_SIZE": "16",
-                "POSTGRES_MAX_OVERFLOW": "48",
-                "POSTGRES_POOL_TIMEOUT": "60",
                 "POSTGRES_ENABLE_DB_FUNCTIONS": "y" if functions else "n",
             }
         )
