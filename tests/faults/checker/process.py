@@ -15,6 +15,8 @@ LIMITS = {"rss": 700 * 1024 * 1024, "fds": 400, "threads": 120}
 GROWTH = 1.6
 """The last tenth of a run's file descriptors against its second tenth."""
 ENOUGH_SAMPLES = 20
+FEW_FDS = 60
+"""What a service that has just begun, or idles, holds anyway."""
 
 
 def judge_ready(evidence: Evidence) -> Finding:
@@ -60,6 +62,6 @@ def _growth(process: str, fds: Sequence[int]) -> list[str]:
     if len(fds) < ENOUGH_SAMPLES:
         return []
     early, late = mean(fds[tenth : 2 * tenth]), mean(fds[-tenth:])
-    if late <= GROWTH * early:
+    if late <= GROWTH * max(early, FEW_FDS):
         return []
     return [f"Process {process} went from {early:.0f} to {late:.0f} file descriptors."]
