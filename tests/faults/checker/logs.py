@@ -1,4 +1,4 @@
-"""I2: versions of a stream and positions of a log run from 1 without a gap; ids are unique.
+"""I2: versions of a stream and positions of a log run from 1 without a gap; ids are unique, every record can be read.
 
 When an event was recorded is not judged: clocks jump, and order never rests on them.
 """
@@ -6,6 +6,7 @@ When an event was recorded is not judged: clocks jump, and order never rests on 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from tests.faults.checker.evidence import Evidence, Logged
 from tests.faults.checker.finding import Finding
@@ -17,6 +18,7 @@ def judge(evidence: Evidence) -> Finding:
     ids: dict[str, str] = {}
     for log, rows in evidence.logs.items():
         violations += gaps(f"positions of the {log} log", [row.position for row in rows])
+        violations += _unreadable(log, rows, evidence)
         streams: dict[str, list[int]] = defaultdict(list)
         for row in rows:
             streams[row.stream].append(row.seq)
@@ -33,6 +35,16 @@ def gaps(what: str, numbers: list[int]) -> list[str]:
             how = f"{expected} is missing" if number > expected else f"{number} is there twice"
             return [f"The {what} are not gapless: {how}."]
     return []
+
+
+def _unreadable(log: str, rows: Sequence[Logged], evidence: Evidence) -> list[str]:
+    """Records that this build cannot open, but for those that a newer build was made to write there."""
+    foreseen = any(fault.kind == "unknown_version" and fault.target == log for fault in evidence.faults)
+    return [
+        f"The record at {log} {row.position} cannot be read: {row.trouble}."
+        for row in rows
+        if row.event is None and not (foreseen and row.trouble == "UnknownEvent")
+    ]
 
 
 def _envelope(log: str, row: Logged, ids: dict[str, str]) -> list[str]:

@@ -56,6 +56,14 @@ def test_an_id_that_stands_twice_or_a_record_in_a_foreign_row_breaks_i2() -> Non
     assert "another log, stream" in said(logs.judge(with_log(first, foreign, *ROWS[2:])))
 
 
+def test_a_record_that_cannot_be_read_breaks_i2_unless_a_newer_build_was_made_to_write_it() -> None:
+    newer = Fault(0, 1.0, "unknown_version", "customer", "end", {"log": "customer", "customer": ADA, "position": 4})
+    for trouble, violations in (("UnknownEvent", ""), ("BadSeal", "The record at customer 4 cannot be read: BadSeal.")):
+        rows = [replace(row, event=None, trouble=trouble) if row.position == 4 else row for row in ROWS]
+        assert f"cannot be read: {trouble}" in said(logs.judge(with_log(*rows)))
+        assert said(logs.judge(replace(with_log(*rows), faults=[newer]))) == violations
+
+
 def test_a_repeated_record_is_counted_and_no_violation() -> None:
     again = replace(RECORDS[0], offset=99)
     found = topics.judge(with_topic(*RECORDS, again))
@@ -104,6 +112,15 @@ def test_injected_garbage_is_no_violation_where_it_was_put_aside() -> None:
     assert said(topics.judge(evidence)) == said(inboxes.judge(evidence)) == ""
     assert "offset 500" in said(topics.judge(replace(evidence, faults=[])))
     assert "has not put aside offset 500" in said(inboxes.judge(replace(evidence, parked={})))
+
+
+def test_garbage_whose_sender_failed_is_known_by_its_missing_headers() -> None:
+    failed = replace(INJECTED, became="failed", evidence={"why": "KafkaTimeoutError"})
+    evidence = replace(with_topic(*RECORDS, GARBAGE), faults=[failed])
+
+    assert said(topics.judge(evidence)) == ""
+    assert said(inboxes.judge(replace(evidence, parked=EVERYWHERE))) == ""
+    assert "has not put aside" in said(inboxes.judge(evidence))
 
 
 def test_garbage_of_a_topic_that_was_deleted_later_may_be_parked_still() -> None:

@@ -72,6 +72,15 @@ def test_a_message_on_its_way_is_no_violation_a_forgotten_one_is() -> None:
     assert "neither sent nor queued" in said(replace(fired, deliveries={ITS_MESSAGE: long_ago}))
 
 
+def test_a_message_claimed_under_a_clock_that_was_ahead_is_late_and_not_lost() -> None:
+    fired = life(planned(ONE), FIRED, spool=())
+    in_two_days = replace(fired, deliveries={ITS_MESSAGE: NOW + timedelta(days=2)})
+    jump = Fault(0, 1.0, "clock_jump", "notifications", "end", {"offset": 172800.0})
+
+    assert "neither sent nor queued" in said(in_two_days)
+    assert said(replace(in_two_days, faults=[jump])) == ""
+
+
 def test_a_message_that_was_given_up_is_a_violation() -> None:
     given_up = MessageFailed(
         message_id=ITS_MESSAGE, reminder_id=ONE, channel="spool", error="no_space", attempt=12, final=True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -165,6 +166,19 @@ async def test_an_undisturbed_run_is_green_and_void(folder: Path) -> None:
     assert answer["figures"]["I1"]["acknowledged"] > 50
     assert answer["figures"]["I7"]["reminders_fired"] == 1
     assert "a conflict" in answer["void"]
+
+
+async def test_the_program_prints_its_verdict_as_the_last_line_and_by_its_exit_code(folder: Path, home: Home) -> None:
+    command = [sys.executable, "-m", "tests.faults.checker"]
+    judged = await asyncio.create_subprocess_exec(*command, str(folder), stdout=asyncio.subprocess.PIPE)
+    nothing = await asyncio.create_subprocess_exec(*command, str(folder / "x"), stderr=asyncio.subprocess.PIPE)
+
+    said, _ = await judged.communicate()
+    _, why = await nothing.communicate()
+
+    assert orjson.loads(said.splitlines()[-1])["verdict"] == "green"
+    assert (judged.returncode, nothing.returncode) == (0, 2)
+    assert b"cannot be judged" in why
 
 
 def _delete_an_event(home: Home) -> None:

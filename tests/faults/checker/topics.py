@@ -33,10 +33,21 @@ def judge(evidence: Evidence) -> Finding:
 
 
 def injected(evidence: Evidence) -> set[tuple[str, int, int]]:
-    """(topic, partition, offset) of the garbage that was put there on purpose."""
-    return {
+    """(topic, partition, offset) of the garbage that was put there on purpose.
+
+    Its sender may have failed after it was taken, or sent it twice: where there was such a fault, whatever has no
+    headers is of it.
+    """
+    noted = {
         (fault.evidence["topic"], fault.evidence["partition"], fault.evidence["offset"])
         for fault in evidence.done("garbage")
+    }
+    targets = {fault.target for fault in evidence.faults if fault.kind == "garbage"}
+    return noted | {
+        (record.topic, record.partition, record.offset)
+        for topic in targets
+        for record in evidence.topics.get(topic, ())
+        if not record.headers
     }
 
 
