@@ -94,6 +94,8 @@ class Store:
             collection = await self.database.create_collection(name)
             for index in self.views[view].indexes:
                 await collection.create_index(list(index))
+            for index, documents in self.views[view].partial.items():
+                await collection.create_index(list(index), partialFilterExpression=documents)
         return names
 
     async def drop(self, collections: Iterable[str]) -> None:

@@ -14,6 +14,8 @@ from shared.events.catalogue import NEWEST
 from shared.events.envelope import Erased, Recorded, instant
 from shared.events.notifications import MessageFailed, MessageSent, ReminderCancelled, ReminderFired, ReminderPlanned
 
+STATES = ("planned", "fired", "cancelled")
+
 LEVELS: dict[str, Decision] = {
     "reminder.planned.due_at": "open",
     "reminder.planned.local_date": "open",
@@ -30,16 +32,17 @@ def listed(
     after: tuple[str, str] | None = None,
 ) -> Filter:
     """Filter of the reminders due from `first` to `last`, both included, behind the (local_date, _id) of `after`."""
-    found: Filter = {}
-    days = {operator: day for operator, day in (("$gte", first), ("$lte", last)) if day is not None}
-    found["local_date"] = {"$type": "string", **days}
-    if state is not None:
-        found["state"] = state
+    # Every state by name: so the index in which each has its reminders by date serves all of them.
+    found: Filter = {"state": {"$in": list(STATES)} if state is None else state}
     if assignee is not None:
         found["assignee"] = assignee
     if after is not None:
         day, key = after
+        # Says nothing new, but lets the index begin here and not at the first page.
+        first = max(first or day, day)
         found["$or"] = [{"local_date": {"$gt": day}}, {"local_date": day, "_id": {"$gt": key}}]
+    days = {operator: day for operator, day in (("$gte", first), ("$lte", last)) if day is not None}
+    found["local_date"] = {"$type": "string", **days}
     return found
 
 
@@ -127,12 +130,14 @@ _CHANGES: Mapping[str, Callable[[Document, Any, Recorded], None]] = {
 
 AGENDA = View(
     name="agenda",
-    version=1,
+    version=2,
     folds=dict.fromkeys(_CHANGES, _fold),
     ignored=frozenset(NEWEST) - frozenset(_CHANGES),
     wanted=_wanted,
     levels=LEVELS,
-    indexes=((("local_date", 1), ("_id", 1)), (("customer", 1),)),
+    indexes=((("state", 1), ("local_date", 1), ("_id", 1)), (("customer", 1),)),
+    # Birthdays, most of what is planned, are nobody's: they are not in it.
+    partial={(("assignee", 1), ("local_date", 1), ("_id", 1)): {"assignee": {"$gt": ""}}},
     of_subject=_of_subject,
     purge=_purge,
 )

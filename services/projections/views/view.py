@@ -87,12 +87,13 @@ def _leave(document: Document) -> None:
 class View:
     """One read model.
 
-    name, version   a change of the document's shape or of a fold is a new version, built beside the old one
+    name, version   a change of a document's shape, a fold or an index is a new version, built beside the old one
     folds           type -> function that applies one event to the working set
     ignored         the types that say nothing to this view; every catalogue type is in `folds` or here
     wanted          the events of a batch -> filter of the documents they touch; None if they only add new ones
     levels          "<type>.<field>" of every sealed field it gets to see -> what its documents hold of it
     indexes         index keys besides _id
+    partial         the same, of some documents only: index keys -> filter of these documents
     of_subject      filter of the documents that hold something of a subject
     purge           the document as if the subject's key had been destroyed before the first event; in place
     finish          what is derived from the rest of a document, computed once per batch and changed document; in place
@@ -107,6 +108,7 @@ class View:
     of_subject: Callable[[str], Filter]
     purge: Callable[[Document, str], None]
     ignored: frozenset[str] = field(default=frozenset())
+    partial: Mapping[Index, Filter] = field(default_factory=dict)
     finish: Callable[[Document], None] = _leave
 
     @property
