@@ -11,10 +11,7 @@ _ADVANCE = "        self._inbox.advance(tx.cursor, batch.positions)\n"
 _BLIND = Edit("shared.streaming:_Place._fate", {"source.prev > self.at or other_epoch": "source.prev < 0"})
 _COMMITTED = Edit(
     "shared.subscription:Subscription.on_partitions_assigned",
-    {
-        "await self._stored_offsets([(tp.topic, tp.partition) for tp in partitions], generation)": "{\n"
-        "        (tp.topic, tp.partition): await consumer.committed(tp) for tp in partitions\n    }"
-    },
+    {"consumer.seek(tp, offset)": "consumer.seek(tp, await consumer.committed(tp) or 0)"},
 )
 APPLY_ALL = Edit(
     _TAKE,

@@ -7,7 +7,7 @@ from tests.faults.plants.plant import Edit, Plant
 _SERVICE = ("projections",)
 _TAKE = "services.projections.application:Application._take"
 _ADVANCE = "    await inbox.advance(session, batch.positions)\n"
-_APPLY = "    batch = await self._apply(session, batch, decoded)\n"
+_APPLY = "    batch = await self._apply("
 
 PLANTS = (
     Plant(

@@ -18,7 +18,7 @@ from services.projections.views.directory import new_member as new_listed
 from services.projections.views.member import MEMBER_FOLDS, new_member
 from services.projections.views.view import WorkingSet
 from shared.consumer import Consumer
-from shared.decoding import Decoded
+from shared.decoding import Decoded, place
 from shared.errors import Unavailable
 from shared.events.customer import CustomerArchived, OrderPaid
 from shared.events.identity import Linked, Move
@@ -55,7 +55,7 @@ class _Taking:
             if away:
                 raise Unavailable("away")
             sources = [_source(position) for position in range(1, 9)]
-            events: Any = {(source.name, source.offset): _Event(source.position) for source in sources}
+            events: Any = {place(source): _Event(source.position) for source in sources}
             return Decoded(events)
 
         def apply(_: object, events: Any, __: object) -> None:
@@ -119,6 +119,9 @@ class _Kafka(Notes):
     async def position(self, _: object) -> int:
         return 70
 
+    async def end_offsets(self, places: Any) -> Any:
+        return dict.fromkeys(places, 100)
+
     async def committed(self, _: object) -> int:
         return 60
 
@@ -167,7 +170,7 @@ async def consumed() -> object:
 @looks_at("unreadable-dropped")
 def unreadable() -> object:
     broken = _source(3)
-    return Decoded(failures={(broken.name, 3): "no"}).park_failures(Plan([broken])).park
+    return Decoded(failures={place(broken): "no"}).park_failures(Plan([broken])).park
 
 
 @looks_at("parked-key-not-held")
@@ -200,12 +203,12 @@ class _Views:
             self.notes.append("committed")
             return done
 
-        async def fold_into(_: object, __: object, events: object) -> set[str]:
-            self.notes.append(("fold", events))
+        async def fold_into(*given: object) -> set[str]:
+            self.notes.append(("fold", [part for part in given if isinstance(part, list)]))
             return set()
 
         async def decode(_: object) -> Decoded:
-            events: Any = {("customer.events/0", n): _Event(n) for n in range(1, 9)}
+            events: Any = {place(_source(n)): _Event(n) for n in range(1, 9)}
             return Decoded(events)
 
         inbox = SimpleNamespace(positions=positions, blocked=self.notes.anote("blocked", set()), advance=advance)
