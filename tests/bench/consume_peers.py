@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib import metadata
 from typing import Any, Literal, cast
 
 import asyncpg
@@ -42,6 +43,7 @@ from tests.bench.stand import Stand
 Work = Literal["nothing", "insert"]
 TOPIC = "bench.consumed"
 PATIENCE_SECONDS = 300.0
+_PACKAGES = ("faststream", "aiokafka", "asyncpg", "pydantic", "psycopg")
 _TABLE = "CREATE TABLE seen (id uuid PRIMARY KEY, customer uuid NOT NULL, total text NOT NULL)"
 _ONE = "INSERT INTO seen VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 _MANY = "INSERT INTO seen SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) ON CONFLICT DO NOTHING"
@@ -160,7 +162,7 @@ async def _measure(stand: Stand, plan: Plan, work: Work) -> list[Result]:
             limit=Spread.of([one[name] for one in rounds]),
             ratio=Spread.of([one["ours"] / one[name] for one in rounds]),
             limit_is=name,
-            more={"records": plan.size},
+            more={"records": plan.size, "versions": {name: metadata.version(name) for name in _PACKAGES}},
         )
         for name in ways
         if name != "ours"

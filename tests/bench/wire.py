@@ -15,17 +15,23 @@ _LENGTH = b"content-length: "
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent: the path with its query, and for a POST the JSON."""
+    """What is sent: the path with its query, for a POST (or another method) the JSON, further headers as whole lines."""
 
     path: str
     body: bytes | None = None
+    method: str = ""
+    headers: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Load:
-    """What came of some requests: the seconds of each good one, and how often which status refused."""
+    """What came of some requests: the seconds of each good one, and how often which status refused.
+
+    `contents` are the good answers to requests with a body, in the order in which they came.
+    """
 
     seconds: list[float] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
     refused: Counter[int] = field(default_factory=Counter)
     whole: float = 0.0
 
@@ -52,9 +58,11 @@ async def _caller(url: str, token: str, coming: Iterator[Request], load: Load) -
         for request in coming:
             asked = time.perf_counter()
             writer.write(_head(request, address.netloc, token) + (request.body or b""))
-            status = await _status(reader)
+            status, content = await _answer(reader)
             if status < 300:
                 load.seconds.append(time.perf_counter() - asked)
+                if request.body is not None:
+                    load.contents.append(content)
             else:
                 load.refused[status] += 1
     finally:
@@ -65,21 +73,22 @@ async def _caller(url: str, token: str, coming: Iterator[Request], load: Load) -
 
 def _head(request: Request, host: str, token: str) -> bytes:
     lines = [
-        f"{'GET' if request.body is None else 'POST'} {request.path} HTTP/1.1",
+        f"{request.method or ('GET' if request.body is None else 'POST')} {request.path} HTTP/1.1",
         f"Host: {host}",
         f"Authorization: Bearer {token}",
+        *request.headers,
     ]
     if request.body is not None:
         lines += ["Content-Type: application/json", f"Content-Length: {len(request.body)}"]
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-async def _status(reader: asyncio.StreamReader) -> int:
-    """Of one answer, which is read to its end. It has to say its length."""
+async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Status and content. It has to say its length."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     start = head.index(_LENGTH) + len(_LENGTH)
-    await reader.readexactly(int(head[start : head.index(b"\r\n", start)]))
-    return int(head.split(b" ", 2)[1])
+    content = await reader.readexactly(int(head[start : head.index(b"\r\n", start)]))
+    return int(head.split(b" ", 2)[1]), content
 
 
 def _until(requests: Iterator[Request], end: float) -> Iterator[Request]:
