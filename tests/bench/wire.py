@@ -15,7 +15,7 @@ _LENGTH = b"content-length: "
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent: the path with its query, for a POST (or another method) the JSON, further headers as whole lines."""
+    """What is sent: path and query, for a POST (or another method) the JSON, and further whole header lines."""
 
     path: str
     body: bytes | None = None
