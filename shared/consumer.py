@@ -20,7 +20,7 @@ from shared.decoding import Decoded, Decoder, follow, place
 from shared.errors import Unavailable
 from shared.eventlog.log import Log, Transaction
 from shared.events.envelope import Recorded
-from shared.inbox import Fenced, Inbox, plan_again
+from shared.inbox import Fenced, Inbox, Places, Stored, confirm, plan_again
 from shared.log import get_logger
 from shared.privacy.sealing import DataKey
 from shared.streaming import Plan, Received, Source, parse_sources, plan, source_name
@@ -30,6 +30,7 @@ PARKED_CAP = 1000
 NAMED_FAILURES = 10
 """So many records of a batch may fail by name before the rest is applied one by one."""
 SHOWN_KEYS = 100
+RESTORE = "Restore PostgreSQL from a backup with `custlog restore`, which removes what the topics hold beyond it."
 
 R = TypeVar("R")
 Apply: TypeAlias = Callable[[Transaction, Sequence[Recorded], Mapping[str, DataKey]], R]
@@ -99,6 +100,15 @@ class Consumer(Generic[R]):
 
         return await self._log.in_thread(read)
 
+    async def confirm(self, noted: Mapping[str, str]) -> None:
+        """Raises SetBack if the stored places are behind what was told to Kafka."""
+
+        def read() -> Mapping[str, Stored]:
+            with self._log.transaction() as tx:
+                return self._inbox.positions(tx.cursor, list(noted))
+
+        confirm(noted, await self._log.in_thread(read))
+
     async def parked(self) -> tuple[int, list[str]]:
         """How many records are put aside, and the keys that have waited longest."""
 
@@ -130,7 +140,10 @@ class Consumer(Generic[R]):
             tx.lock()
             stored = self._inbox.positions(tx.cursor, {source.name for source in sources})
             blocked = self._inbox.blocked(tx.cursor, {source.key for source in sources})
-            batch = plan(sources, {name: at.position for name, at in stored.items()}, blocked)
+            places = Places.of(stored)
+            batch = plan(sources, places.positions, blocked, places.marks)
+            if batch.foreign:
+                raise Stop(f"{batch.foreign[0]}. {RESTORE}")
             batch, results = self._settle(tx, batch, decoded)
             if batch.park:
                 self._inbox.park(tx.cursor, batch.park)

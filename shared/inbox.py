@@ -10,6 +10,7 @@ from typing import Any, LiteralString, NamedTuple
 from psycopg import Cursor
 from psycopg.rows import tuple_row
 
+from shared.epoch import NO_MARK, Mark, Note
 from shared.streaming import Advance, Parked, Plan, Source
 
 # Under a lock, because two processes that create one table at once fail even with IF NOT EXISTS.
@@ -17,7 +18,9 @@ INBOX_DDL = """
 SELECT pg_advisory_xact_lock(hashtext('custlog.inbox'));
 CREATE TABLE IF NOT EXISTS inbox_position (
     consumer text NOT NULL, source text NOT NULL, position bigint NOT NULL, next_offset bigint NOT NULL,
-    PRIMARY KEY (consumer, source));
+    epoch text NOT NULL DEFAULT '', event text NOT NULL DEFAULT '', PRIMARY KEY (consumer, source));
+ALTER TABLE inbox_position ADD COLUMN IF NOT EXISTS epoch text NOT NULL DEFAULT '';
+ALTER TABLE inbox_position ADD COLUMN IF NOT EXISTS event text NOT NULL DEFAULT '';
 CREATE TABLE IF NOT EXISTS inbox_parked (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, consumer text NOT NULL, source text NOT NULL,
     position bigint NOT NULL, "offset" bigint NOT NULL, key text NOT NULL, reason text NOT NULL, value bytea NOT NULL,
@@ -26,17 +29,19 @@ CREATE INDEX IF NOT EXISTS inbox_parked_key ON inbox_parked (consumer, key, id);
 """
 
 _LOCK_POSITIONS = """
-SELECT source, position, next_offset FROM inbox_position WHERE consumer = %s AND source = ANY(%s)
+SELECT source, position, next_offset, epoch, event FROM inbox_position WHERE consumer = %s AND source = ANY(%s)
 ORDER BY source FOR UPDATE"""
 
 _ADVANCE = """
-INSERT INTO inbox_position AS stored (consumer, source, position, next_offset)
-SELECT %(consumer)s, given.source, given.position, given.next_offset
-FROM unnest(%(sources)s::text[], %(expected)s::bigint[], %(positions)s::bigint[], %(offsets)s::bigint[])
-    AS given (source, expected, position, next_offset)
+INSERT INTO inbox_position AS stored (consumer, source, position, next_offset, epoch, event)
+SELECT %(consumer)s, given.source, given.position, given.next_offset, given.epoch, given.event
+FROM unnest(%(sources)s::text[], %(expected)s::bigint[], %(positions)s::bigint[], %(offsets)s::bigint[],
+            %(epochs)s::text[], %(events)s::text[])
+    AS given (source, expected, position, next_offset, epoch, event)
 WHERE given.expected = 0
    OR EXISTS (SELECT FROM inbox_position p WHERE p.consumer = %(consumer)s AND p.source = given.source)
-ON CONFLICT (consumer, source) DO UPDATE SET position = excluded.position, next_offset = excluded.next_offset
+ON CONFLICT (consumer, source) DO UPDATE SET position = excluded.position, next_offset = excluded.next_offset,
+    epoch = excluded.epoch, event = excluded.event
 WHERE stored.position = (%(expected)s::bigint[])[array_position(%(sources)s::text[], stored.source)]"""
 
 _PARK = """
@@ -60,11 +65,28 @@ class Fenced(Exception):
     """Another owner of the partition moved its position. Fate: roll back, read the positions again, retry."""
 
 
+class SetBack(Exception):
+    """The store of a consumer is behind what was applied. Fate: nothing is read until the two agree again."""
+
+
 class Stored(NamedTuple):
-    """How far a source was read: its position, and the offset at which to go on."""
+    """How far a source was read: its position, the offset at which to go on, and what is known of the record there."""
 
     position: int
     next_offset: int
+    mark: Mark = NO_MARK
+
+
+class Places(NamedTuple):
+    """The stored places of some sources as a plan takes them."""
+
+    positions: dict[str, int]
+    marks: dict[str, Mark]
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Stored]) -> "Places":
+        """Position and mark of each source."""
+        return cls({name: at.position for name, at in stored.items()}, {name: at.mark for name, at in stored.items()})
 
 
 class ParkedRecord(NamedTuple):
@@ -81,6 +103,21 @@ class ParkedRecord(NamedTuple):
         """The record as it was read, without its predecessor."""
         topic, _, partition = self.source.rpartition("/")
         return Source(self.source, topic, int(partition), self.offset, self.position, 0, self.key, self.value)
+
+
+def confirm(noted: Mapping[str, str], stored: Mapping[str, Stored]) -> None:
+    """Compare the stored places with what was told to Kafka after they were stored. Raises SetBack if one is behind.
+
+    Only within an epoch: with another one the topic was made anew, and what was told is not of it.
+    """
+    for source, text in noted.items():
+        note, at = Note.parse(text), stored.get(source, Stored(0, 0))
+        if note.position > at.position and (note.epoch == at.mark.epoch or not at.position):
+            raise SetBack(
+                f"{source} was applied up to position {note.position}, but this service's database knows only of "
+                f"{at.position}: an older backup of it was restored. `custlog republish --all` makes the topics anew "
+                "from the logs, then this consumer goes on"
+            )
 
 
 def plan_again(waiting: Sequence[ParkedRecord]) -> Plan:
@@ -101,7 +138,7 @@ class Inbox:
     def positions(self, cursor: Cursor[Any], sources: Collection[str]) -> dict[str, Stored]:
         """The stored place of each source that has one, locked until the end of the transaction."""
         rows = _rows(cursor, _LOCK_POSITIONS, (self._consumer, list(sources)))
-        return {source: Stored(position, offset) for source, position, offset in rows}
+        return {source: Stored(position, offset, Mark(*mark)) for source, position, offset, *mark in rows}
 
     def blocked(self, cursor: Cursor[Any], keys: Collection[str]) -> set[str]:
         """Those of the keys that have parked records."""
@@ -117,6 +154,8 @@ class Inbox:
             "expected": [move.expected for move in moves.values()],
             "positions": [move.position for move in moves.values()],
             "offsets": [move.next_offset for move in moves.values()],
+            "epochs": [move.mark.epoch for move in moves.values()],
+            "events": [move.mark.event for move in moves.values()],
         }
         cursor.execute(_ADVANCE, given)
         if cursor.rowcount != len(moves):

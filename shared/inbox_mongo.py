@@ -1,6 +1,6 @@
 """The MongoDB side of a consumer: the same contract as `shared.inbox`, in the session of the caller's transaction.
 
-inbox_position  {_id: "<consumer>/<source>", consumer, source, position, next_offset}
+inbox_position  {_id: "<consumer>/<source>", consumer, source, position, next_offset, epoch, event}
 inbox_parked    {_id: "<consumer>/<source>/<position>@<offset>", consumer, order, source, position, offset, key, reason,
                  value, parked_at}
 inbox_order     {_id: <consumer>, last}: numbers the parked records, so that they keep the order of their parking
@@ -12,6 +12,7 @@ from typing import Any
 
 from pymongo import ASCENDING, ReturnDocument, UpdateOne
 
+from shared.epoch import Mark
 from shared.inbox import Fenced, ParkedRecord, Stored
 from shared.mongo import Mongo, ensure_collection
 from shared.streaming import Advance, Parked
@@ -46,7 +47,10 @@ class MongoInbox:
         """The stored place of each source that has one."""
         ids = [self._id(source) for source in sources]
         rows = await self._positions.find({"_id": {"$in": ids}}, session=session).to_list(None)
-        return {row["source"]: Stored(row["position"], row["next_offset"]) for row in rows}
+        return {
+            row["source"]: Stored(row["position"], row["next_offset"], Mark(row.get("epoch", ""), row.get("event", "")))
+            for row in rows
+        }
 
     async def blocked(self, session: Any, keys: Collection[str]) -> set[str]:
         """Those of the keys that have parked records."""
@@ -69,7 +73,12 @@ class MongoInbox:
                 UpdateOne(
                     {"_id": self._id(name)},
                     {
-                        "$set": {"position": move.position, "next_offset": move.next_offset},
+                        "$set": {
+                            "position": move.position,
+                            "next_offset": move.next_offset,
+                            "epoch": move.mark.epoch,
+                            "event": move.mark.event,
+                        },
                         "$setOnInsert": {"consumer": self._consumer, "source": name},
                     },
                     upsert=True,

@@ -11,21 +11,38 @@ from shared.crash import crash_here
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS relay_position (
-    topic text PRIMARY KEY, position bigint NOT NULL, heads jsonb NOT NULL, updated_at timestamptz NOT NULL)"""
+    topic text PRIMARY KEY, position bigint NOT NULL, heads jsonb NOT NULL, updated_at timestamptz NOT NULL);
+ALTER TABLE relay_position ADD COLUMN IF NOT EXISTS epoch text NOT NULL DEFAULT '';
+ALTER TABLE relay_position ADD COLUMN IF NOT EXISTS anew boolean NOT NULL DEFAULT false"""
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('custlog.relay.' || %s, 0))"
-_LOAD = "SELECT position, heads FROM relay_position WHERE topic = %s"
+_LOAD = "SELECT position, heads, epoch, anew FROM relay_position WHERE topic = %s"
 _STORE = """
-INSERT INTO relay_position (topic, position, heads, updated_at) VALUES (%s, %s, %s, clock_timestamp())
+INSERT INTO relay_position (topic, position, heads, epoch, updated_at) VALUES (%s, %s, %s, %s, clock_timestamp())
 ON CONFLICT (topic) DO UPDATE
-SET position = excluded.position, heads = excluded.heads, updated_at = excluded.updated_at"""
+SET position = excluded.position, heads = excluded.heads, epoch = excluded.epoch, updated_at = excluded.updated_at"""
+_BEGIN = """
+INSERT INTO relay_position (topic, position, heads, epoch, anew, updated_at)
+VALUES (%s, 0, '{}', %s, true, clock_timestamp())
+ON CONFLICT (topic) DO UPDATE
+SET position = 0, heads = '{}', epoch = excluded.epoch, anew = true, updated_at = excluded.updated_at"""
+_BEGUN = "UPDATE relay_position SET anew = false WHERE topic = %s"
+_WANTED = "SELECT EXISTS (SELECT FROM relay_position WHERE topic = %s AND anew)"
+_WANT = """
+INSERT INTO relay_position (topic, position, heads, anew, updated_at) VALUES (%s, 0, '{}', true, clock_timestamp())
+ON CONFLICT (topic) DO UPDATE SET anew = true"""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The last position of the log that is in Kafka, and the last one per partition."""
+    """The last position of the log that is in Kafka, the last one per partition, and the epoch that they belong to.
+
+    `anew` says that the topic has to be made anew and the log to be published from its beginning.
+    """
 
     position: int = 0
     heads: dict[int, int] = field(default_factory=dict)
+    epoch: str = ""
+    anew: bool = False
 
 
 class Lease:
@@ -67,23 +84,40 @@ class Lease:
         """What was published, nothing if the topic is new."""
         try:
             cursor = await self._connection.execute(_LOAD, (self._topic,))
-        except errors.UndefinedTable:
+        except (errors.UndefinedTable, errors.UndefinedColumn):
             await self._connection.execute(_CREATE)
             return Published()
         row = await cursor.fetchone()
         if row is None:
             return Published()
-        return Published(row[0], {int(partition): head for partition, head in row[1].items()})
+        return Published(row[0], {int(partition): head for partition, head in row[1].items()}, row[2], row[3])
 
     async def store(self, published: Published) -> None:
         """Remember what was published."""
-        await self._connection.execute(_STORE, (self._topic, published.position, Jsonb(published.heads)))
+        given = (self._topic, published.position, Jsonb(published.heads), published.epoch)
+        await self._connection.execute(_STORE, given)
         crash_here("relay.after_store")
 
-    async def check(self) -> None:
-        """Raise psycopg.Error if the lease is lost."""
-        await self._connection.execute("SELECT 1")
+    async def begin(self, epoch: str) -> None:
+        """Remember that nothing is published in this new epoch, and that its topic is still to be made."""
+        await self._connection.execute(_BEGIN, (self._topic, epoch))
+
+    async def begun(self) -> None:
+        """Remember that the topic of the epoch is made."""
+        await self._connection.execute(_BEGUN, (self._topic,))
+
+    async def wanted(self) -> bool:
+        """Whether the log has to be published anew. Raises psycopg.Error if the lease is lost."""
+        row = await (await self._connection.execute(_WANTED, (self._topic,))).fetchone()
+        return row is not None and bool(row[0])
 
     async def close(self) -> None:
         """Give the lease back."""
         await self._connection.close()
+
+
+async def want_anew(postgres_url: str, topic: str) -> None:
+    """Ask the relay that leads, or the next one, to make the topic anew and to publish the log from its beginning."""
+    async with await AsyncConnection.connect(postgres_url, autocommit=True, connect_timeout=5) as connection:
+        await connection.execute(_CREATE)
+        await connection.execute(_WANT, (topic,))

@@ -37,6 +37,7 @@ CONFLICTS = _counter("log_conflicts", "Commits refused, by reason (version, comm
 APPEND_SECONDS = _histogram("log_append_seconds", "From a command's commit call to its answer.", "log")
 
 RELAY_PUBLISHED = _counter("relay_published", "Records published to Kafka, repeats after a crash included.", "log")
+RELAY_REPUBLISHED = _counter("relay_republished", "Times a log was published again from its beginning.", "log")
 RELAY_LAG = _gauge("relay_lag", "Positions between the head of the log and the last published record.", "log")
 RELAY_LEADER = _gauge("relay_leader", "1 if this process publishes the log, else 0.", "log")
 

@@ -61,6 +61,7 @@ def relay_of(log_of_service: Log, settings: Settings, topic: str) -> Relay:
         bootstrap=settings.kafka,
         topic=topic,
         partitions=settings.partitions,
+        replication=settings.replication,
     )
     log_of_service.when_committed(relay.wake_threadsafe)
     return relay

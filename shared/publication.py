@@ -1,5 +1,6 @@
 """Building what one Kafka transaction of the relay carries, from the bytes as they are stored."""
 
+from dataclasses import replace
 from typing import Protocol
 
 import msgspec
@@ -45,7 +46,7 @@ class Building:
         head = _head_of(record)
         key = head.customer.encode()
         partition = partition_of(key, self._partitions)
-        headers = build_headers(head, record.id, self._heads.get(partition, 0))
+        headers = build_headers(head, record.id, self._heads.get(partition, 0), self.published.epoch)
         builder = self._open.get(partition)
         if builder is None or builder.append(timestamp=None, key=key, value=record.state, headers=headers) is None:
             builder = self._producer.create_batch()
@@ -58,7 +59,12 @@ class Building:
             self._open[partition] = builder
             self.builders.append((partition, builder))
         self._heads[partition] = record.id
-        self.published = Published(record.id, self._heads)
+        self.published = replace(self.published, position=record.id, heads=self._heads)
+
+
+def event_of(record: Stored) -> str:
+    """The id of the event in a record. Raises Unpublishable if it cannot be read."""
+    return _head_of(record).id
 
 
 def _head_of(record: Stored) -> RecordHead:

@@ -161,6 +161,8 @@ def check_relay(status: RelayStatus, lag: int | None, still: float) -> str:
     """Whether the log reaches its topic. `still` are the seconds in which records waited and none was published."""
     if status.state not in ("leading", "standby"):
         return f"{status.state}: {status.reason}" if status.reason else status.state
+    if status.leader and status.reason:
+        return status.reason
     if status.leader and lag is None:
         return "lag not known"
     if lag and still >= STUCK_SECONDS:

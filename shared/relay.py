@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -14,9 +14,12 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared import metrics
 from shared.crash import crash_here
+from shared.epoch import head_of, new_epoch
 from shared.lease import Lease, Published
 from shared.log import safe_message
-from shared.publication import MAX_BATCH_BYTES, Building, Stored, Unpublishable
+from shared.publication import MAX_BATCH_BYTES, Building, Stored, Unpublishable, event_of
+from shared.tails import Topic, TopicLost, WentBack, why_anew
+from shared.topics import TopicMismatch, ensure_topics, make_anew
 
 logger = structlog.get_logger(__name__)
 
@@ -24,10 +27,12 @@ _TRANSACTION_TIMEOUT_MS = 20_000
 _TRANSACTION_BYTES = 8 * 1_048_576
 _STANDBY_SECONDS = 1.0
 _CHECK_SECONDS = 1.0
+_LOOK_SECONDS = 2.0
+_HELD_SECONDS = 5.0
 _MAX_BACKOFF_SECONDS = 5.0
 
 
-RelayState = Literal["starting", "standby", "leading", "retrying", "stopped"]
+RelayState = Literal["starting", "standby", "leading", "retrying", "held", "stopped"]
 
 
 class RelaySource(Protocol):
@@ -44,7 +49,7 @@ class RelaySource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RelayStatus:
-    """What a relay does now; `reason` is free of data.
+    """What a relay does now; `reason` is free of data. A leading one has a reason while it publishes a log anew.
 
     `position` and `head` are as this process last saw them, and mean nothing unless it has read them (`known`): while
     another one leads, only that one knows.
@@ -81,6 +86,10 @@ class Relay:
     Every batch is one Kafka transaction; only after its commit the position is stored. A crash in between publishes the
     batch once more, with the same `position` and `prev` headers, so that consumers drop it. Without Kafka or PostgreSQL
     the relay tries again for ever, with a backoff of up to 5 s.
+
+    Whoever takes the lead compares the topic with the log. Where the topic lost records, it is made anew and the log
+    published from its beginning, as another epoch. Where it holds events that the log does not, nothing is published
+    ("held") until an operator asks to publish anew, or the log is what it was.
     """
 
     def __init__(
@@ -91,6 +100,7 @@ class Relay:
         bootstrap: str,
         topic: str,
         partitions: int,
+        replication: int = 1,
         batch: int = 4000,
         poll_seconds: float = 0.2,
     ) -> None:
@@ -99,6 +109,7 @@ class Relay:
         self._bootstrap = bootstrap
         self._topic = topic
         self._partitions = partitions
+        self._replication = replication
         self._limit = batch
         self._poll_seconds = poll_seconds
         self._wake = asyncio.Event()
@@ -133,6 +144,13 @@ class Relay:
                     self._say("stopped", str(error))
                     logger.error("relay_stopped", topic=self._topic, reason=str(error))  # noqa: TRY400 - the reason says it
                     return
+                except (WentBack, TopicMismatch) as error:
+                    if self._status.reason != str(error):
+                        logger.error("relay_held", topic=self._topic, reason=str(error))  # noqa: TRY400 - it says it
+                    self._say("held", str(error))
+                    await _wait(self._stop, _HELD_SECONDS)
+                except TopicLost as error:
+                    logger.error("topic_lost", topic=self._topic, reason=str(error))  # noqa: TRY400 - the reason says it
                 except ProducerFenced:
                     self._say("standby", "another relay took over")
                     logger.warning("relay_fenced", topic=self._topic)
@@ -170,17 +188,60 @@ class Relay:
             await _wait(self._stop, _STANDBY_SECONDS)
             return
         try:
-            published = await lease.load()
+            # Its start ends what an older relay left open, so what the topic holds does not change any more.
             async with self._producer() as producer:
-                self._status = RelayStatus("leading", "", published.position, self._status.head, known=True)
-                logger.info("relay_leads", topic=self._topic, position=published.position)
-                await self._lead(lease, producer, published)
+                published = await self._compare(lease, await lease.load())
+                self._tell(published)
+                logger.info("relay_leads", topic=self._topic, position=published.position, epoch=published.epoch)
+                await _first(self._lead(lease, producer, published), self._watch_lease(lease), self._watch_topic())
         finally:
             await lease.close()
 
+    async def _compare(self, lease: Lease, published: Published) -> Published:
+        """Where to go on once topic and log are known to agree. Makes the topic anew if it has lost something."""
+        reason = "it was asked for"
+        if not published.anew:
+            await ensure_topics(
+                self._bootstrap, [self._topic], partitions=self._partitions, replication=self._replication
+            )
+            tails = await Topic(self._bootstrap, self._topic, self._partitions).tails()
+            head = await asyncio.to_thread(self._source.head)
+            reason = await asyncio.to_thread(why_anew, self._topic, published, tails, head, self._event_at)
+            if not reason and published.epoch:
+                return published
+        epoch = new_epoch(await asyncio.to_thread(self._source.head))
+        if reason:
+            metrics.RELAY_REPUBLISHED.labels(self._topic.partition(".")[0]).inc()
+            logger.error("log_published_anew", topic=self._topic, reason=reason, epoch=epoch)
+            await lease.begin(epoch)
+            await make_anew(self._bootstrap, self._topic, partitions=self._partitions, replication=self._replication)
+            await lease.begun()
+            return Published(epoch=epoch)
+        published = replace(published, epoch=epoch)
+        await lease.store(published)
+        return published
+
+    def _event_at(self, position: int) -> str:
+        return event_of(self._source.read(position - 1, 1)[0])
+
+    def _tell(self, published: Published) -> None:
+        target = head_of(published.epoch)
+        anew = published.position < target
+        reason = f"publishes the log from its beginning, is at {published.position} of {target}" if anew else ""
+        self._status = RelayStatus("leading", reason, published.position, self._status.head, known=True)
+
+    async def _watch_lease(self, lease: Lease) -> None:
+        """Ends by an exception when the lease is lost or the log has to be published anew."""
+        while True:
+            await asyncio.sleep(_CHECK_SECONDS)
+            if await lease.wanted():
+                raise TopicLost("it has to be published anew")
+
+    async def _watch_topic(self) -> None:
+        await Topic(self._bootstrap, self._topic, self._partitions).watch(_LOOK_SECONDS)
+
     async def _lead(self, lease: Lease, producer: AIOKafkaProducer, published: Published) -> None:
         """Publish batch after batch. While one is sent, the next is built and the position of the last is stored."""
-        checked = time.monotonic()
         coming: asyncio.Task[_Batch] | None = None
         storing: asyncio.Task[None] | None = None
         try:
@@ -205,13 +266,9 @@ class Relay:
                     # The index is gapless: positions count records.
                     records = published.position - self._status.position
                     metrics.RELAY_PUBLISHED.labels(self._topic.partition(".")[0]).inc(max(0, records))
-                    self._status = replace(self._status, position=published.position)
-                    checked = time.monotonic()
+                    self._tell(published)
                     continue
                 await _wait(self._wake, self._poll_seconds)
-                if time.monotonic() - checked > _CHECK_SECONDS:
-                    await lease.check()
-                    checked = time.monotonic()
             if storing is not None:
                 await storing
         finally:
@@ -284,6 +341,17 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+
+
+async def _first(*work: Coroutine[Any, Any, None]) -> None:
+    """Do several things until the first of them ends, however it ends; the others are cancelled."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await _drop(*tasks)
 
 
 async def _drop(*tasks: asyncio.Task[Any] | None) -> None:

@@ -2,9 +2,12 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
+
+from shared.epoch import NO_MARK, Mark, head_of, parse_epoch
 
 Headers = list[tuple[str, bytes]]
 
@@ -48,7 +51,8 @@ class Source(NamedTuple):
     """One record as it was read, with where it stands.
 
     `reason` says why a record is unusable. Without position headers its `position` and `prev` are 0; without a key, or
-    without a position, its `key` is synthetic ("<name>@<offset>"), so that parking it blocks no customer.
+    without a position, its `key` is synthetic ("<name>@<offset>"), so that parking it blocks no customer. `mark` is of
+    the epoch and the event that its headers name.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Source(NamedTuple):
     key: str
     value: bytes
     reason: str | None = None
+    mark: Mark = NO_MARK
 
 
 class Parked(NamedTuple):
@@ -70,11 +75,15 @@ class Parked(NamedTuple):
 
 
 class Advance(NamedTuple):
-    """How far one source "<topic>/<partition>" moves: a compare-and-set from `expected` to `position`."""
+    """How far one source "<topic>/<partition>" moves: a compare-and-set from `expected` to `position`.
+
+    `mark` is that of the record at `position`.
+    """
 
     expected: int
     position: int
     next_offset: int
+    mark: Mark = NO_MARK
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +96,33 @@ class Hole:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreign:
+    """A partition in which another event stands, or none, where the consumer had applied one: the log went back."""
+
+    topic: str
+    partition: int
+    tracked: int
+
+    def __str__(self) -> str:
+        return (
+            f"The events up to position {self.tracked} of {self.topic}/{self.partition} that were applied here are not "
+            "those of its log any more: an older backup of the log was restored"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do with one batch. `apply` and `park` are in the order in which the records were read."""
+    """What to do with one batch. `apply` and `park` are in the order in which the records were read.
+
+    With `foreign` partitions nothing may be applied: what the consumer holds is of another history.
+    """
 
     apply: list[Source] = field(default_factory=list)
     park: list[Parked] = field(default_factory=list)
     positions: dict[str, Advance] = field(default_factory=dict)
     duplicates: int = 0
     holes: list[Hole] = field(default_factory=list)
+    foreign: list[Foreign] = field(default_factory=list)
 
     def parking(self, failed: Source, reason: str) -> "Plan":
         """The same plan with one failed record, and the later ones of its key, parked instead of applied."""
@@ -107,7 +135,7 @@ class Plan:
             else:
                 apply.append(source)
         # Per key, what was parked before comes later in the log: a key with parked records has none left in `apply`.
-        return Plan(apply, park, self.positions, self.duplicates, self.holes)
+        return Plan(apply, park, self.positions, self.duplicates, self.holes, self.foreign)
 
 
 def source_name(topic: str, partition: int) -> str:
@@ -115,9 +143,9 @@ def source_name(topic: str, partition: int) -> str:
     return f"{topic}/{partition}"
 
 
-def build_headers(head: RecordHead, position: int, prev: int) -> Headers:
-    """CloudEvents 1.0 binary mode, plus the place of the record in its log and in its partition."""
-    return [
+def build_headers(head: RecordHead, position: int, prev: int, epoch: str = "") -> Headers:
+    """CloudEvents 1.0 binary mode, plus the place of the record in its log, in its partition and among the epochs."""
+    headers = [
         ("ce_specversion", b"1.0"),
         ("ce_id", head.id.encode()),
         ("ce_type", f"{head.type}.v{head.v}".encode()),
@@ -128,6 +156,9 @@ def build_headers(head: RecordHead, position: int, prev: int) -> Headers:
         ("position", b"%d" % position),
         ("prev", b"%d" % prev),
     ]
+    if epoch:
+        headers.append(("epoch", epoch.encode()))
+    return headers
 
 
 def parse_source(record: Received) -> Source:
@@ -135,11 +166,16 @@ def parse_source(record: Received) -> Source:
     topic, partition, offset = record.topic, record.partition, record.offset
     name = source_name(topic, partition)
     position = prev = -1
+    epoch = event = ""
     for header, content in record.headers:
         if header == "position":
             position = _number(content)
         elif header == "prev":
             prev = _number(content)
+        elif header == "epoch":
+            epoch = parse_epoch(content)
+        elif header == "ce_id":
+            event = _text(content) or ""
     key = _text(record.key)
     reason = None
     if position < 1 or prev < 0 or prev >= position:
@@ -149,7 +185,7 @@ def parse_source(record: Received) -> Source:
     elif record.value is None:
         reason = NO_VALUE
     key = key or f"{name}@{offset}"
-    return Source(name, topic, partition, offset, position, prev, key, record.value or b"", reason)
+    return Source(name, topic, partition, offset, position, prev, key, record.value or b"", reason, Mark(epoch, event))
 
 
 def parse_sources(records: Iterable[Received]) -> list[Source]:
@@ -157,46 +193,90 @@ def parse_sources(records: Iterable[Received]) -> list[Source]:
     return [parse_source(record) for record in records]
 
 
-def plan(sources: Sequence[Source], positions: Mapping[str, int], blocked: Collection[str]) -> Plan:
+def plan(
+    sources: Sequence[Source],
+    positions: Mapping[str, int],
+    blocked: Collection[str],
+    marks: Mapping[str, Mark] = MappingProxyType({}),
+) -> Plan:
     """Decide the fate of every record of a batch.
 
     sources    in the order read; per partition that is the order of offsets
     positions  the stored position per source name; absent means nothing was read yet
     blocked    keys of the batch that have parked records
+    marks      what is known of the record at each of these positions; without it every epoch is taken for the same
 
     Each position is applied or parked exactly once over any re-delivery. After a hole nothing more of that partition is
-    taken: the caller rewinds it. `positions` holds only sources that were read beyond a hole-free prefix.
+    taken: the caller rewinds it. `positions` holds only sources that were read beyond a hole-free prefix. Records of
+    another epoch are applied only once the record at the stored position was met again.
     """
-    tracked: dict[str, int] = {}
-    offsets: dict[str, int] = {}
+    places: dict[str, _Place] = {}
     waiting = set(blocked)
-    holes: dict[str, Hole] = {}
     result = Plan()
     duplicates = 0
     for source in sources:
-        name = source.name
-        if name in holes:
+        place = places.get(source.name)
+        if place is None:
+            place = places[source.name] = _Place(positions.get(source.name, 0), marks.get(source.name, NO_MARK))
+        if place.ended:
             continue
-        at = tracked.get(name)
-        if at is None:
-            at = tracked[name] = positions.get(name, 0)
-        if source.position and source.position <= at:
-            duplicates += 1
-        elif source.prev > at:
-            holes[name] = Hole(source.topic, source.partition, at)
-            continue
-        else:
-            tracked[name] = source.position or at
-            if source.reason is not None:
-                result.park.append(Parked(source, source.reason))
-                waiting.add(source.key)
-            elif source.key in waiting:
-                result.park.append(Parked(source, BEHIND))
-            else:
-                result.apply.append(source)
-        offsets[name] = source.offset + 1
-    advances = {name: Advance(positions.get(name, 0), tracked[name], offset) for name, offset in offsets.items()}
-    return Plan(result.apply, result.park, advances, duplicates, list(holes.values()))
+        match place.meet(source):
+            case "duplicate":
+                duplicates += 1
+            case "hole":
+                result.holes.append(Hole(source.topic, source.partition, place.at))
+            case "foreign":
+                result.foreign.append(Foreign(source.topic, source.partition, place.at))
+            case "next":
+                _decide(source, waiting, result)
+    advances = {
+        name: Advance(positions.get(name, 0), place.at, place.next_offset, place.mark)
+        for name, place in places.items()
+        if place.next_offset is not None
+    }
+    return Plan(result.apply, result.park, advances, duplicates, result.holes, result.foreign)
+
+
+def _decide(source: Source, waiting: set[str], result: Plan) -> None:
+    if source.reason is not None:
+        result.park.append(Parked(source, source.reason))
+        waiting.add(source.key)
+    elif source.key in waiting:
+        result.park.append(Parked(source, BEHIND))
+    else:
+        result.apply.append(source)
+
+
+@dataclass(slots=True)
+class _Place:
+    """How far a partition has been read, while a batch is planned."""
+
+    at: int
+    mark: Mark
+    next_offset: int | None = None
+    ended: bool = False
+
+    def meet(self, source: Source) -> Literal["next", "duplicate", "hole", "foreign"]:
+        """What the next record is to this partition; moves on unless it ends there."""
+        fate = self._fate(source)
+        if fate in ("hole", "foreign"):
+            self.ended = True
+            return fate
+        self.next_offset = source.offset + 1
+        if source.position >= self.at and source.position:
+            self.at, self.mark = source.position, source.mark
+        return fate
+
+    def _fate(self, source: Source) -> Literal["next", "duplicate", "hole", "foreign"]:
+        other_epoch = self.at > 0 and self.mark.differs(source.mark)
+        if not source.position:
+            return "next"
+        if source.position == self.at:
+            return "duplicate" if self.mark.same_event(source.mark) else "foreign"
+        if source.position < self.at:
+            return "foreign" if other_epoch and self.at > head_of(source.mark.epoch) else "duplicate"
+        # In another epoch the record at our position has to be met first: it tells whether the history is the same.
+        return "hole" if source.prev > self.at or other_epoch else "next"
 
 
 def _number(content: bytes | None) -> int:

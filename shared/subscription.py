@@ -15,16 +15,21 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 
 from shared import metrics
+from shared.epoch import Note
+from shared.inbox import SetBack
 from shared.log import safe_message
-from shared.streaming import Hole, Plan, Received
+from shared.streaming import Hole, Plan, Received, source_name
 
 logger = structlog.get_logger(__name__)
 
 Handle = Callable[[list[Received]], Awaitable[Plan]]
 Resume = Callable[[Sequence[tuple[str, int]]], Awaitable[Mapping[tuple[str, int], int | None]]]
+Confirm = Callable[[Mapping[str, str]], Awaitable[None]]
 State = Literal["starting", "running", "retrying", "stopped"]
 
 _MAX_BACKOFF_SECONDS = 10.0
+# A topic that was deleted and made anew is found again after so long.
+_METADATA_MS = 5_000
 _REVOKE_SECONDS = 20.0
 # FastStream sleeps as long again after an empty poll: this bounds the extra latency of an idle consumer.
 _POLL_MS = 10
@@ -50,7 +55,14 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
     """
 
     def __init__(
-        self, broker: KafkaBroker, topics: Sequence[str], handle: Handle, resume: Resume, *, name: str = ""
+        self,
+        broker: KafkaBroker,
+        topics: Sequence[str],
+        handle: Handle,
+        resume: Resume,
+        *,
+        confirm: Confirm | None = None,
+        name: str = "",
     ) -> None:
         self.name = name
         self.topics = tuple(topics)
@@ -59,6 +71,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._broker = broker
         self._handle = handle
         self._resume = resume
+        self._confirm = confirm
         self._subscriber: Any = None
         self._generation = 0
         self._moved = asyncio.Event()
@@ -149,33 +162,49 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         # What was in hand is read again from the stored places.
         self._in_hand = {}
         generation = self._generation
-        offsets = await self._stored_offsets([(tp.topic, tp.partition) for tp in partitions], generation)
-        if offsets is None:
+        places = await self._stored_places(consumer, partitions, generation)
+        if places is None:
             return
+        offsets, ends = places
         beginning = []
         for tp in partitions:
-            offset = offsets.get((tp.topic, tp.partition))
-            if offset is None:
-                beginning.append(tp)
-            else:
+            # The last record is read again: it tells whether the topic is the one that was read before.
+            offset = (offsets.get((tp.topic, tp.partition)) or 0) - 1
+            if 0 <= offset < ends[tp]:
                 consumer.seek(tp, offset)
+            else:
+                beginning.append(tp)
         if beginning:
             await consumer.seek_to_beginning(*beginning)
         if generation == self._generation:
             consumer.resume(*partitions)
             self._run()
 
-    async def _stored_offsets(
-        self, partitions: Sequence[tuple[str, int]], generation: int
-    ) -> Mapping[tuple[str, int], int | None] | None:
+    async def _stored_places(
+        self, consumer: AIOKafkaConsumer, places: Sequence[TopicPartition], generation: int
+    ) -> tuple[Mapping[tuple[str, int], int | None], Mapping[TopicPartition, int]] | None:
+        partitions = [(tp.topic, tp.partition) for tp in places]
         delay = 0.1
         while generation == self._generation and not self._stopping:
             try:
-                return await self._resume(partitions)
+                offsets = await self._resume(partitions)
+                await self._confirm_store(partitions)
+                ends = await consumer.end_offsets(places)
             except Exception as error:  # noqa: BLE001 - aiokafka would swallow it and read on
                 await self._retry_later("resume", error, delay)
                 delay = min(delay * 2, _MAX_BACKOFF_SECONDS)
+            else:
+                return offsets, ends
         return None
+
+    async def _confirm_store(self, partitions: Sequence[tuple[str, int]]) -> None:
+        consumer = self.consumer
+        if self._confirm is None or consumer is None or not partitions:
+            return
+        places = [TopicPartition(*place) for place in partitions]
+        # The public committed() leaves out what was told beside the offset.
+        told = await consumer._coordinator.fetch_committed_offsets(places)  # noqa: SLF001
+        await self._confirm({source_name(*place): at.metadata for place, at in told.items() if at.metadata})
 
     async def consume(self, batch: Any) -> None:
         """Take one batch. Never raises: FastStream would go on with the next batch.
@@ -214,6 +243,8 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
             topic, _, partition = name.rpartition("/")
             if move.position > self._rewound.get((topic, int(partition)), move.position):
                 del self._rewound[topic, int(partition)]
+        # Read again from the beginning, a store that was set back would take in what its log may not hold any more.
+        await self._confirm_store([(hole.topic, hole.partition) for hole in plan.holes])
         for hole in plan.holes:
             await self._rewind_once(hole)
         await self._commit(consumer, plan)
@@ -231,13 +262,13 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._rewound[place] = hole.tracked
 
     async def _commit(self, consumer: AIOKafkaConsumer, plan: Plan) -> None:
-        """Tell Kafka where we are, for its tools to show. Nothing reads it back."""
+        """Tell Kafka where we are: for its tools to show, and to notice a store that was set back."""
         offsets = {}
         for name, move in plan.positions.items():
             topic, _, partition = name.rpartition("/")
             tp = TopicPartition(topic, int(partition))
             if tp in consumer.assignment():
-                offsets[tp] = OffsetAndMetadata(move.next_offset, "")
+                offsets[tp] = OffsetAndMetadata(move.next_offset, str(Note(move.mark.epoch, move.position)))
         if not offsets:
             return
         try:
@@ -246,7 +277,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
             logger.info("offset_commit_failed", error=type(error).__name__)
 
     async def _retry_later(self, work: str, error: Exception, delay: float) -> None:
-        self.state, self.reason = "retrying", type(error).__name__
+        self.state, self.reason = "retrying", str(error) if isinstance(error, SetBack) else type(error).__name__
         said = f"{type(error).__name__}: {safe_message(error)}"
         for topic in self.topics:
             metrics.CONSUMER_RETRIES.labels(self.name, topic).inc()
@@ -291,6 +322,7 @@ def kafka_broker(bootstrap: str, client_id: str) -> KafkaBroker:
         bootstrap,
         client_id=client_id,
         consumer_only=True,
+        metadata_max_age_ms=_METADATA_MS,
         allow_auto_create_topics=False,
         apply_types=False,
         logger=logging.getLogger("custlog.kafka"),
@@ -306,6 +338,7 @@ def subscribe(
     group: str,
     handle: Handle,
     resume: Resume,
+    confirm: Confirm | None = None,
     max_records: int = 2000,
     instance: str = "",
 ) -> Subscription:
@@ -313,9 +346,10 @@ def subscribe(
 
     handle  takes the records of one poll, in order per partition, in one transaction of the consumer's store
     resume  the offset at which to go on per (topic, partition); None (or absent) for the beginning
+    confirm  compares the store with what was told to Kafka per source, raises SetBack if the store is behind
     instance  name of this member that survives restarts: after a kill it is back at once, not after a session time-out
     """
-    subscription = Subscription(broker, topics, handle, resume, name=group.removeprefix("custlog-"))
+    subscription = Subscription(broker, topics, handle, resume, confirm=confirm, name=group.removeprefix("custlog-"))
     subscriber = broker.subscriber(
         *topics,
         batch=True,

@@ -21,6 +21,9 @@ _MULTIPLIER = 0x5BD1E995
 _SEED = 0x9747B28C
 _MASK = 0xFFFFFFFF
 _UNKNOWN_TOPIC = 3
+_FORGET_POLLS = 200
+# Between deletion and creation: so long a consumer waits for records, and then it is told that the topic is gone.
+_TELL_SECONDS = 1.5
 
 
 class TopicMismatch(Exception):
@@ -68,6 +71,25 @@ async def ensure_topics(
             logger.warning("waiting_for_kafka", error=type(error).__name__, retry_in=delay)
             await asyncio.sleep(delay)
             delay = min(delay * 2, 5.0)
+
+
+async def make_anew(bootstrap: str, name: str, *, partitions: int, replication: int) -> None:
+    """Delete a topic with all it holds, if it is there, and create it. Raises KafkaError, OSError (retry)."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
+    try:
+        await admin.start()
+        for _, code in (await admin.delete_topics([name])).topic_error_codes:
+            if code not in (0, _UNKNOWN_TOPIC):
+                raise for_code(code)(f"deleting topic {name}")
+        # The broker answers before it has forgotten the topic.
+        for _ in range(_FORGET_POLLS):
+            if (await admin.describe_topics([name]))[0]["error_code"] == _UNKNOWN_TOPIC:
+                break
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(_TELL_SECONDS)
+    finally:
+        await admin.close()
+    await ensure_topics(bootstrap, [name], partitions=partitions, replication=replication)
 
 
 async def _ensure_once(

@@ -47,6 +47,7 @@ class Service:
             group=f"custlog-{NAME}",
             handle=consumer.handle,
             resume=consumer.resume,
+            confirm=consumer.confirm,
             instance=settings.instance,
         )
         self._relay: Relay | None = None

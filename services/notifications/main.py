@@ -54,6 +54,7 @@ class Service:
             group=f"custlog-{NAME}",
             handle=self.consumer.handle,
             resume=self.consumer.resume,
+            confirm=self.consumer.confirm,
             instance=settings.instance,
         )
         self.relay: Relay | None = None

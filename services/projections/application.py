@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from services.projections.fold import FoldFailed, fold_view
-from services.projections.store import Collections, Incomplete, Store
+from services.projections.store import Collections, Incomplete, OtherEpoch, Store, TooLarge
 from services.projections.views.membership import moves_of
 from services.projections.views.view import WorkingSet
 from shared import metrics
@@ -15,12 +16,13 @@ from shared.consumer import PARKED_CAP, SHOWN_KEYS, too_many_parked
 from shared.crash import crash_here
 from shared.decoding import Decoded, Decoder, follow
 from shared.events.envelope import Recorded
-from shared.inbox import plan_again
+from shared.inbox import Places, plan_again
 from shared.log import get_logger
 from shared.privacy.keyring import Keyring
 from shared.streaming import Plan, Source, plan
 
 NAME = "projections"
+Heavy: TypeAlias = Mapping[str, Collection[str]]
 _log = get_logger(__name__)
 
 
@@ -39,10 +41,11 @@ class Application:
     async def take(self, sources: Sequence[Source]) -> Plan:
         """Applies a batch or nothing of it.
 
-        Raises Incomplete (begin anew), Stop (too many parked), Unavailable, Fenced or a pymongo error (retry).
+        Raises Incomplete or OtherEpoch (begin anew), Stop (too many parked), Unavailable, Fenced or a pymongo error
+        (retry).
         """
         decoded = await self.decode(sources)
-        done: Plan = await self.store.mongo.transaction(lambda session: self._take(session, sources, decoded))
+        done = await self._weighing(lambda session, heavy: self._take(session, sources, decoded, heavy))
         crash_here("views.after_commit")
         _report(done)
         follow(NAME, decoded, done.apply)
@@ -56,7 +59,7 @@ class Application:
         """Applies parked records again, key by key; what fails again stays parked. Answers how many of each."""
         applied = 0
         for waiting in [key] if key is not None else await self.store.inbox.parked_keys():
-            done: Plan = await self.store.mongo.transaction(partial(self._redrive, key=waiting))
+            done = await self._weighing(partial(self._redrive, waiting))
             applied += len(done.apply)
         return {"applied": applied, "parked": await self.store.inbox.parked_count()}
 
@@ -73,43 +76,66 @@ class Application:
         """How many records are parked, and the keys that have waited longest."""
         return await self.store.inbox.parked_count(), await self.store.inbox.parked_keys(limit=SHOWN_KEYS)
 
-    async def fold_into(self, session: Any, collections: Collections, events: Sequence[Recorded]) -> set[str]:
-        """Loads, folds and writes. Raises FoldFailed before anything was written.
+    async def _weighing(self, work: Callable[[Any, Heavy], Awaitable[Plan]]) -> Plan:
+        """A transaction, once more for each document that it would make too large: the event that does it parks."""
+        heavy: dict[str, set[str]] = {}
+        while True:
+            try:
+                done: Plan = await self.store.mongo.transaction(lambda session: work(session, heavy))
+            except TooLarge as found:
+                _log.error("document would be too large", view=found.view, documents=len(found.ids))
+                if found.ids <= heavy.get(found.view, set()):
+                    raise
+                heavy.setdefault(found.view, set()).update(found.ids)
+            else:
+                return done
+
+    async def fold_into(
+        self, session: Any, collections: Collections, events: Sequence[Recorded], heavy: Heavy = MappingProxyType({})
+    ) -> set[str]:
+        """Loads, folds and writes. Raises FoldFailed before anything was written, TooLarge for the transaction.
+
+        `heavy` are documents to be weighed after each event, by view; an event that makes one too large fails.
 
         Answers the customers who were moved before they stood in any document.
         """
         sets = await self.store.load(session, collections, events)
         strangers = {move.customer for event in events for move in moves_of(event)}
         strangers.difference_update(*(working.homes for working in sets.values()))
-        await asyncio.to_thread(self._fold, events, sets)
+        await asyncio.to_thread(self._fold, events, sets, heavy)
         await self.store.write(session, collections, sets)
         return strangers
 
-    def _fold(self, events: Sequence[Recorded], sets: Mapping[str, WorkingSet]) -> None:
+    def _fold(self, events: Sequence[Recorded], sets: Mapping[str, WorkingSet], heavy: Heavy) -> None:
         for name, working in sets.items():
             with metrics.FOLD_SECONDS.labels(name).time():
-                fold_view(self.store.views[name], events, working)
+                fold_view(self.store.views[name], events, working, heavy.get(name, ()))
 
-    async def _take(self, session: Any, sources: Sequence[Source], decoded: Decoded) -> Plan:
+    async def _take(self, session: Any, sources: Sequence[Source], decoded: Decoded, heavy: Heavy) -> Plan:
         inbox = self.store.inbox
         names = {source.name for source in sources}
         stored = await inbox.positions(session, names)
         if len(stored) < len(names):
             raise Incomplete
+        if any(stored[source.name].mark.differs(source.mark) for source in sources):
+            raise OtherEpoch
         blocked = await inbox.blocked(session, {source.key for source in sources})
-        batch = plan(sources, {name: at.position for name, at in stored.items()}, blocked)
-        batch = await self._apply(session, batch, decoded)
+        places = Places.of(stored)
+        batch = plan(sources, places.positions, blocked, places.marks)
+        if batch.foreign:
+            raise OtherEpoch
+        batch = await self._apply(session, batch, decoded, heavy)
         await self._park(session, batch)
         await inbox.advance(session, batch.positions)
         crash_here("views.before_commit")
         return batch
 
-    async def _apply(self, session: Any, batch: Plan, decoded: Decoded) -> Plan:
+    async def _apply(self, session: Any, batch: Plan, decoded: Decoded, heavy: Heavy) -> Plan:
         collections = await self.store.active(session)
         batch = decoded.park_failures(batch)
         while batch.apply:
             try:
-                strangers = await self.fold_into(session, collections, decoded.of(batch.apply))
+                strangers = await self.fold_into(session, collections, decoded.of(batch.apply), heavy)
             except FoldFailed as failed:
                 _log.error("event cannot be folded", view=failed.view, position=failed.position, exc_info=failed)
                 batch = batch.parking(batch.apply[failed.index], str(failed))
@@ -128,11 +154,11 @@ class Application:
         if count > self._parked_cap:
             raise too_many_parked(count, self._parked_cap)
 
-    async def _redrive(self, session: Any, *, key: str) -> Plan:
+    async def _redrive(self, key: str, session: Any, heavy: Heavy) -> Plan:
         # A batch that plans now sees the key either parked or done, and the views of either build.
         await self.store.hold_positions(session)
         batch = plan_again(await self.store.inbox.take_parked(session, key))
-        batch = await self._apply(session, batch, await self.decode(batch.apply))
+        batch = await self._apply(session, batch, await self.decode(batch.apply), heavy)
         await self.store.inbox.park(session, batch.park)
         crash_here("views.before_redrive_commit")
         return batch

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import bson
 import orjson
 
 from services.projections.views import VIEWS
@@ -21,8 +22,24 @@ class FoldFailed(Exception):
         """Which of the events of the batch it is."""
 
 
-def fold_view(view: View, events: Sequence[Recorded], working: WorkingSet) -> None:
-    """Apply a batch to the loaded documents of one view. After FoldFailed the working set is of no use any more."""
+MAX_DOCUMENT = 16 * 1024 * 1024
+"""Bytes of one document in MongoDB."""
+
+
+class Outgrown(Exception):
+    """A document would be larger than MongoDB takes. Fate: that of any event that cannot be folded."""
+
+
+def size_of(document: Document) -> int:
+    """The bytes of a document as MongoDB stores it."""
+    return len(bson.encode(document))
+
+
+def fold_view(view: View, events: Sequence[Recorded], working: WorkingSet, heavy: Collection[str] = ()) -> None:
+    """Apply a batch to the loaded documents of one view. After FoldFailed the working set is of no use any more.
+
+    heavy  ids of documents to weigh after each event, because the whole batch makes them too large
+    """
     folds = view.folds
     for index, event in enumerate(events):
         fold = folds.get(event.type)
@@ -30,10 +47,17 @@ def fold_view(view: View, events: Sequence[Recorded], working: WorkingSet) -> No
             continue
         try:
             fold(working, event)
+            _weigh(working, heavy)
         except Exception as error:
             raise FoldFailed(view.name, index, event, error) from error
     for key in working.changed:
         view.finish(working.documents[key])
+
+
+def _weigh(working: WorkingSet, heavy: Collection[str]) -> None:
+    for key in working.changed.intersection(heavy):
+        if size_of(working.documents[key]) > MAX_DOCUMENT:
+            raise Outgrown
 
 
 def fold_batch(views: Iterable[View], events: Sequence[Recorded], working_sets: Mapping[str, WorkingSet]) -> None:

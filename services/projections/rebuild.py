@@ -183,7 +183,7 @@ class Rebuild:
             else:
                 taken.append(source)
         decoded = await self._application.decode(taken)
-        for name, offset in decoded.failures:
+        for name, offset, *_ in decoded.failures:
             raise Broken(f"the record at {name} offset {offset} cannot be read")
         try:
             await self._application.fold_into(session, made.collections, decoded.of(taken))

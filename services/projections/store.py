@@ -10,8 +10,9 @@ from typing import Any
 
 import structlog
 from pymongo import ASCENDING, DeleteOne, InsertOne, ReplaceOne, UpdateOne
-from pymongo.errors import CollectionInvalid, OperationFailure
+from pymongo.errors import CollectionInvalid, DocumentTooLarge, OperationFailure
 
+from services.projections.fold import MAX_DOCUMENT, size_of
 from services.projections.views.view import View, WorkingSet
 from shared.errors import Unavailable
 from shared.events.envelope import Recorded
@@ -37,6 +38,22 @@ Mark = tuple[str, int, int]
 
 class Incomplete(Exception):
     """Positions or aliases are missing. Fate: start from the topics' beginning with empty builds."""
+
+
+class TooLarge(Exception):
+    """Documents of a view would be larger than MongoDB takes. Fate: the transaction ends, its events are looked at."""
+
+    def __init__(self, view: str, ids: set[str]) -> None:
+        super().__init__(f"{len(ids)} documents of the view {view} are too large")
+        self.view = view
+        self.ids = ids
+
+
+class OtherEpoch(Exception):
+    """A topic was published again from its beginning. Fate: forget the views, start from the topics' beginning.
+
+    The log may have gone back before, and then the views hold what it does not. Only a new start is sure not to.
+    """
 
 
 class Store:
@@ -65,6 +82,10 @@ class Store:
             await self.drop(fresh.values())
         logger.info("views begin anew", build=build, done=begun)
         return begun
+
+    async def forget(self) -> None:
+        """Lets every position go: the views begin anew with the next prepare()."""
+        await self.database[POSITIONS].delete_many({"consumer": self.consumer})
 
     async def complete(self) -> bool:
         """Whether every position that there has to be is there."""
@@ -128,8 +149,15 @@ class Store:
             writes: list[Any] = [InsertOne(document) for document in changes.inserts]
             writes += [ReplaceOne({"_id": document["_id"]}, document) for document in changes.replacements]
             writes += [DeleteOne({"_id": key}) for key in changes.deletions]
-            if writes:
+            if not writes:
+                continue
+            try:
                 await self.database[name].bulk_write(writes, ordered=False, session=session)
+            except (DocumentTooLarge, OperationFailure):
+                large = {doc["_id"] for doc in (*changes.inserts, *changes.replacements) if size_of(doc) > MAX_DOCUMENT}
+                if large:
+                    raise TooLarge(view, large) from None
+                raise
 
     async def positions(self, session: Any = None) -> dict[str, int]:
         """Source -> position up to which every active view is folded. Raises Incomplete if one is missing."""
@@ -238,7 +266,10 @@ class Store:
         rows = [
             UpdateOne(
                 {"_id": f"{self.consumer}/{source}"},
-                {"$set": {**of_ours, "source": source, "position": 0, "next_offset": 0}, "$inc": {"switches": 1}},
+                {
+                    "$set": {**of_ours, "source": source, "position": 0, "next_offset": 0, "epoch": "", "event": ""},
+                    "$inc": {"switches": 1},
+                },
                 upsert=True,
             )
             for source in self.sources

@@ -33,6 +33,7 @@ HEADERS: Mapping[str, str] = {
     "content-type": "application/json",
     "position": "gapless index of the event in its log; what consumers deduplicate by",
     "prev": "position of the record before this one in the same partition, 0 if it is the first",
+    "epoch": "changes when the log was published again from its beginning",
 }
 
 SEALED_PART = {

@@ -2,16 +2,19 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
-from services.projections.store import ALIASES, Incomplete
+from services.projections.store import ALIASES, Incomplete, OtherEpoch
 from services.projections.views import VIEWS
 from services.projections.views.numbers import NUMBERS
+from shared.epoch import Mark, new_epoch
 from shared.errors import Unavailable
 from shared.events.customer import Tagged
+from shared.events.envelope import Recorded
 from shared.events.identity import Linked, Move, NumberAssigned
 from shared.events.notifications import ReminderPlanned
 from shared.ids import uuid7
@@ -236,3 +239,45 @@ async def test_without_the_keyring_nothing_is_taken(mongo_url: str, keyring: Key
         with pytest.raises(Unavailable):
             await application.take(records)
         assert set((await application.store.positions()).values()) == {0}
+
+
+async def test_an_event_that_makes_a_document_too_large_parks_and_others_flow(mongo_url: str, keyring: Keyring) -> None:
+    def swell(working: Any, event: Recorded) -> None:
+        document = working.get(event.customer) or {"_id": event.customer, "swollen": ""}
+        document["swollen"] += "x" * 5 * 1024 * 1024
+        working.put(document)
+
+    swelling = replace(
+        NUMBERS,
+        folds={Tagged.TYPE: swell},
+        wanted=lambda events: {"_id": {"$in": [event.customer for event in events]}},
+        indexes=(),
+    )
+    views = {**VIEWS, "numbers": swelling}
+    told = History().tell(ANN, customer_registered("Ann")).tell(BEN, customer_registered("Ben"))
+    for tag in "abcde":
+        told.tell(ANN, Tagged(added=(tag,)))
+    told.tell(BEN, Tagged(added=("a",)))
+    wire = Wire(keyring)
+    async with views_in(mongo_url, keyring, views=views) as application:
+        done = await application.take(sources(wire.put(told.events)))
+        assert [(record.source.key, record.source.position) for record in done.park] == [(ANN, 6), (ANN, 7)]
+        assert await application.parked() == (2, [ANN])
+        assert await (await application.store.collection("numbers")).distinct("_id") == [ANN, BEN]
+        assert (await application.redrive(ANN))["parked"] == 2
+
+
+async def test_a_topic_of_another_epoch_is_noticed_and_the_views_begin_anew(mongo_url: str, keyring: Keyring) -> None:
+    wire = Wire(keyring)
+    first, later = new_epoch(0), new_epoch(0)
+    read = sources(wire.put(a_history(6, 50)))
+    records = [source._replace(mark=Mark(first, source.mark.event)) for source in read]
+    again = [source._replace(mark=Mark(later, source.mark.event)) for source in read]
+    async with views_in(mongo_url, keyring) as application:
+        await application.take(records)
+        with pytest.raises(OtherEpoch):
+            await application.take(again)
+        await application.store.forget()
+        assert await application.store.prepare()
+        await application.take(again)
+        assert await differences(application, wire.events()) == []

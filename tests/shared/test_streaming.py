@@ -12,12 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared import streaming
+from shared.epoch import NO_MARK, Mark, head_of, new_epoch, parse_epoch
 from shared.streaming import Advance, RecordHead, Source, build_headers, parse_source, plan
 from shared.topics import murmur2, partition_of
 
 HEAD = RecordHead(
     id="e1", type="customer.registered", v=1, log="customer", customer="c1", recorded_at="2026-01-01T00:00:00.000000Z"
 )
+EPOCH = "4-0190aaaa-0000-7000-8000-000000000001"
+NEXT_EPOCH = "6-0190aaaa-0000-7000-8000-000000000002"
 
 
 @dataclass
@@ -30,9 +33,12 @@ class Record:
     partition: int = 2
 
 
-def source(position: int, prev: int, key: str = "a", *, offset: int | None = None, name: str = "t/0") -> Source:
+def source(
+    position: int, prev: int, key: str = "a", *, offset: int | None = None, name: str = "t/0", mark: Mark = NO_MARK
+) -> Source:
     topic, _, partition = name.partition("/")
-    return Source(name, topic, int(partition), position if offset is None else offset, position, prev, key, b"v")
+    at = position if offset is None else offset
+    return Source(name, topic, int(partition), at, position, prev, key, b"v", mark=mark)
 
 
 @pytest.mark.parametrize(
@@ -61,9 +67,9 @@ def test_a_text_key_and_its_bytes_have_one_partition() -> None:
 
 
 def test_headers_come_back_as_they_were_built() -> None:
-    placed = parse_source(Record(offset=9))
-    assert placed == Source("customer.events/2", "customer.events", 2, 9, 7, 3, "c1", b"{}")
-    assert dict(build_headers(HEAD, 7, 3)) == {
+    placed = parse_source(Record(offset=9, headers=build_headers(HEAD, 7, 3, EPOCH)))
+    assert placed == Source("customer.events/2", "customer.events", 2, 9, 7, 3, "c1", b"{}", mark=Mark(EPOCH, "e1"))
+    assert dict(build_headers(HEAD, 7, 3, EPOCH)) == {
         "ce_specversion": b"1.0",
         "ce_id": b"e1",
         "ce_type": b"customer.registered.v1",
@@ -73,6 +79,7 @@ def test_headers_come_back_as_they_were_built() -> None:
         "content-type": b"application/json",
         "position": b"7",
         "prev": b"3",
+        "epoch": EPOCH.encode(),
     }
 
 
@@ -113,7 +120,7 @@ def test_an_unusable_record_with_a_place_is_parked_without_leaving_a_hole(
     assert (placed.reason, placed.position, placed.key) == (reason, 7, key)
     decided = plan([placed], {placed.name: 3}, ())
     assert [parked.reason for parked in decided.park] == [reason]
-    assert decided.positions == {placed.name: Advance(3, 7, 1)}
+    assert decided.positions == {placed.name: Advance(3, 7, 1, Mark(event="e1"))}
 
 
 @given(st.lists(st.tuples(st.text(), st.none() | st.binary())), st.none() | st.binary(), st.none() | st.binary())
@@ -224,3 +231,48 @@ def test_a_lost_record_is_never_passed_over(kept: list[bool]) -> None:
 def test_a_received_record_may_be_any_object_with_the_fields() -> None:
     record = SimpleNamespace(topic="t", partition=0, offset=1, key=b"k", value=b"v", headers=())
     assert parse_source(record).reason == streaming.NO_HEADERS
+
+
+def of_epoch(epoch: str, *positions: int, history: str = "a") -> list[Source]:
+    """The records of a partition with these positions, as one epoch publishes them."""
+    before = (0, *positions)
+    return [
+        source(position, prev, mark=Mark(epoch, f"{history}{position}"))
+        for prev, position in zip(before, positions, strict=False)
+    ]
+
+
+def test_a_log_that_is_published_again_is_dropped_up_to_where_it_was_known_and_then_applied() -> None:
+    decided = plan(of_epoch(NEXT_EPOCH, 1, 3, 5, 9), {"t/0": 5}, (), {"t/0": Mark(EPOCH, "a5")})
+    assert [taken.position for taken in decided.apply] == [9]
+    assert (decided.foreign, decided.holes, decided.duplicates) == ([], [], 3)
+    assert decided.positions == {"t/0": Advance(5, 9, 10, Mark(NEXT_EPOCH, "a9"))}
+
+
+def test_an_epoch_is_not_entered_in_its_middle() -> None:
+    marks = {"t/0": Mark(EPOCH, "a5")}
+    decided = plan(of_epoch(NEXT_EPOCH, 5, 9)[1:], {"t/0": 5}, (), marks)
+    assert ([hole.tracked for hole in decided.holes], decided.apply) == ([5], [])
+    behind = plan(of_epoch(NEXT_EPOCH, 1, 3), {"t/0": 5}, (), marks)
+    assert behind.positions == {"t/0": Advance(5, 5, 4, Mark(EPOCH, "a5"))}
+
+
+@pytest.mark.parametrize(
+    ("batch", "at"),
+    [
+        (of_epoch(NEXT_EPOCH, 1, 3, 5, 9, history="b"), 5),  # another event stands there
+        (of_epoch(NEXT_EPOCH, 1, 3), 7),  # the log ended at 6 when the epoch began
+        (of_epoch(EPOCH, 5, history="b"), 5),
+    ],
+)
+def test_what_was_applied_of_a_lost_history_is_noticed(batch: list[Source], at: int) -> None:
+    decided = plan(batch, {"t/0": at}, (), {"t/0": Mark(EPOCH, f"a{at}")})
+    assert [foreign.tracked for foreign in decided.foreign] == [at]
+    assert decided.apply == []
+
+
+def test_an_epoch_is_named_by_the_end_of_its_log_and_like_no_other() -> None:
+    epoch = new_epoch(12)
+    assert (head_of(epoch), parse_epoch(epoch.encode())) == (12, epoch)
+    assert new_epoch(12) != epoch
+    assert [parse_epoch(wrong) for wrong in (None, b"", b"x", b"12", b"1" * 30 + epoch.encode())] == [""] * 5

@@ -14,7 +14,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from pymongo.errors import BulkWriteError
 
-from shared.inbox import INBOX_DDL, Inbox
+from shared.inbox import INBOX_DDL, Inbox, Places, confirm
 from shared.relay import Relay
 from shared.streaming import BEHIND, NO_HEADERS, Plan, Received, Source, parse_sources, plan, source_name
 from shared.subscription import Stop, Subscription, kafka_broker, subscribe
@@ -28,7 +28,9 @@ pytestmark = pytest.mark.server
 class Consumer:
     """Writes one row per record; a second row of one position is an error of the database."""
 
-    def __init__(self, database: str, kafka: str, topics: Sequence[str], group: str) -> None:
+    def __init__(
+        self, database: str, kafka: str, topics: Sequence[str], group: str, *, confirming: bool = False
+    ) -> None:
         self.database = database
         self.inbox = Inbox("test")
         self.poison: Callable[[Source], bool] = lambda _: False
@@ -43,7 +45,12 @@ class Consumer:
             )
         self.broker = kafka_broker(kafka, "test")
         self.subscription: Subscription = subscribe(
-            self.broker, topics, group=group, handle=self.handle, resume=self.resume
+            self.broker,
+            topics,
+            group=group,
+            handle=self.handle,
+            resume=self.resume,
+            confirm=self.confirm if confirming else None,
         )
 
     async def handle(self, records: list[Received]) -> Plan:
@@ -56,7 +63,10 @@ class Consumer:
         with psycopg.connect(self.database) as connection, connection.cursor() as cursor:
             stored = self.inbox.positions(cursor, {source.name for source in sources})
             blocked = self.inbox.blocked(cursor, {source.key for source in sources})
-            decided = plan(sources, {name: at.position for name, at in stored.items()}, blocked)
+            places = Places.of(stored)
+            decided = plan(sources, places.positions, blocked, places.marks)
+            if decided.foreign:
+                raise Stop(str(decided.foreign[0]))
             while failed := next((source for source in decided.apply if self.poison(source)), None):
                 decided = decided.parking(failed, "it is poison")
             cursor.executemany(
@@ -73,6 +83,10 @@ class Consumer:
         with psycopg.connect(self.database) as connection, connection.cursor() as cursor:
             stored = self.inbox.positions(cursor, [source_name(*place) for place in partitions])
         return {place: at.next_offset for place in partitions if (at := stored.get(source_name(*place)))}
+
+    async def confirm(self, noted: Mapping[str, str]) -> None:
+        with psycopg.connect(self.database) as connection, connection.cursor() as cursor:
+            confirm(noted, self.inbox.positions(cursor, list(noted)))
 
     def effects(self, topic: str | None = None) -> list[int]:
         with psycopg.connect(self.database) as connection:
@@ -99,8 +113,8 @@ class Place:
         await until(lambda: self.relay.status().position == len(self.log.records), "published")
 
     @contextlib.asynccontextmanager
-    async def consumer(self, *topics: str) -> AsyncIterator[Consumer]:
-        consumer = Consumer(self.database, self.kafka, topics or [self.topic], self.group)
+    async def consumer(self, *topics: str, confirming: bool = False) -> AsyncIterator[Consumer]:
+        consumer = Consumer(self.database, self.kafka, topics or [self.topic], self.group, confirming=confirming)
         await consumer.subscription.start()
         try:
             yield consumer
@@ -155,7 +169,7 @@ async def test_a_consumer_goes_on_where_its_store_says(place: Place) -> None:
     await place.publish(30)
     async with place.consumer() as second:
         await place.applied(second)
-        assert second.duplicates == 0
+        assert second.duplicates <= PARTITIONS  # the last record of each is looked at again
 
 
 async def test_a_consumer_whose_store_was_lost_begins_again(place: Place) -> None:
