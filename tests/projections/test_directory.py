@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.projections.fold import fold_all
-from services.projections.views.directory import DIRECTORY, Key, name_words, search
+from services.projections.views.directory import DIRECTORY, Key, name_words, search, word_ends
 from shared.events import customer as says
 from shared.events.identity import AliasAdded, Linked, Move, NumberAssigned
 from tests.support.events import History, an_id, customer_registered
@@ -75,3 +75,22 @@ def test_a_search_asks_the_database_only_for_anchored_prefixes() -> None:
     assert search(phone="34-56") == {"$and": [{"keys": {"$regex": "^p:6543"}}]}
     assert search(phone="0049 123456", number="K-1") == {"$and": [{"keys": "n:K-1"}, {"keys": {"$regex": "^p:654321"}}]}
     assert search() == {}
+
+
+def test_a_word_is_found_by_every_end_of_two_letters_or_more() -> None:
+    assert word_ends("smith") == ["mith", "ith", "th"]
+    assert word_ends("ng") == word_ends("o") == []
+    assert word_ends("王小明") == [], "its ends are words already"
+    assert word_ends("a" * 200) == []
+
+
+def test_the_ends_of_a_name_go_with_it() -> None:
+    history = History().tell(ANN, customer_registered("Ann Old"))
+    assert keys(documents(history)[ANN], Key.END) == ["ld", "nn"]
+    history.tell(ANN, says.NameCorrected(name=says.Name(full="Eva New")))
+    assert keys(documents(history)[ANN], Key.END) == ["ew", "va"]
+
+
+def test_a_search_inside_words_asks_for_anchored_prefixes_too() -> None:
+    (wanted,) = search(name="mit", inside_words=True)["$and"]
+    assert wanted == {"$or": [{"keys": {"$regex": "^w:mit"}}, {"keys": {"$regex": "^e:mit"}}]}

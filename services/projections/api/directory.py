@@ -21,7 +21,7 @@ Name = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"\w",
-        description="beginnings of words; where nothing begins so, parts of words",
+        description="beginnings of words; where nothing begins so, parts of words of two letters or more",
     ),
 ]
 Phone = Annotated[
