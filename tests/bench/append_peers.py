@@ -26,7 +26,7 @@ async def measure(stand: Stand, plan: Plan) -> list[Result]:
     """Commits of one and of a hundred events."""
     results = []
     async with contest(stand, plan, (*PEERS, Many)) as contestants:
-        await _warm_up(contestants, plan.seconds / 2)
+        await _warm_up(contestants, plan.seconds)
         for callers, per_commit in CASES:
             figures = await contestants.measure(plan.rounds, _appending(callers, per_commit, plan.seconds))
             path = f"append {per_commit} a commit, {callers} at once"

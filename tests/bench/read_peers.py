@@ -43,9 +43,12 @@ def _loading(length: int, often: int) -> Callable[[Peer], Awaitable[float]]:
 
 
 async def _fill(contestants: Contest, lengths: tuple[int, ...]) -> None:
+    """Writes the streams, and reads so much that every program is warm."""
     for peer in list(contestants.peers):
         try:
             await peer.fill(lengths)
+            for length, often in LENGTHS.items():
+                await peer.load(length, often)
         except Missing as reason:
             contestants.drop(peer, str(reason))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,6 @@ class Uma(Program):
         self._python: Path = install.python()
 
     def options(self, stand: Stand) -> Mapping[str, Any]:
-        folder = stand.folder / "umadb"
-        folder.mkdir(exist_ok=True)
+        folder = stand.folder / f"umadb-{uuid.uuid4().hex[:8]}"
+        folder.mkdir()
         return {"server": str(self._python.with_name("umadb")), "folder": str(folder)}
