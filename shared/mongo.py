@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
-from pymongo.errors import CollectionInvalid, OperationFailure
+from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
+
+from shared.log import get_logger
 
 Driver = Literal["motor", "pymongo"]
 T = TypeVar("T")
@@ -15,6 +17,8 @@ _SERVER_SELECTION_MS = 5_000
 _SOCKET_MS = 60_000
 _COMMIT_MS = 20_000
 _NAMESPACE_EXISTS = 48
+
+_log = get_logger(__name__)
 
 
 async def _settled(result: Any) -> Any:
@@ -28,9 +32,11 @@ class Mongo:
     and are made on the collections themselves. Errors are those of pymongo.errors, unchanged.
     """
 
-    def __init__(self, client: Any, driver: Driver) -> None:
+    def __init__(self, client: Any, driver: Driver, name: str = "") -> None:
         self.client = client
         self.driver = driver
+        self._name = name
+        self._orphans: list[Any] = []
 
     def database(self, name: str) -> Any:
         """A database; acknowledged writes survive the loss of any one member."""
@@ -65,15 +71,49 @@ class Mongo:
         its own and must use the session for every read and write. Its other errors abort the transaction and are
         raised.
         """
+        await self._end_orphans()
         async with await self.start_session() as session:
-            result: T = await session.with_transaction(
-                work,
-                read_concern=ReadConcern("snapshot"),
-                write_concern=WriteConcern("majority", j=True),
-                read_preference=ReadPreference.PRIMARY,
-                max_commit_time_ms=_COMMIT_MS,
-            )
+            try:
+                result: T = await session.with_transaction(
+                    work,
+                    read_concern=ReadConcern("snapshot"),
+                    write_concern=WriteConcern("majority", j=True),
+                    read_preference=ReadPreference.PRIMARY,
+                    max_commit_time_ms=_COMMIT_MS,
+                )
+            except PyMongoError:
+                self._orphans.append(session.session_id)
+                raise
             return result
+
+    async def _end_orphans(self) -> None:
+        # The server may not have heard that a transaction was given up: it would keep its locks for a minute, and every
+        # other one on these documents would wait for it.
+        if orphans := self._orphans[:]:
+            await self.client.admin.command("killSessions", orphans)
+            del self._orphans[: len(orphans)]
+
+    async def end_predecessor(self) -> int:
+        """Ends what an earlier process of this client's name left open when it was killed; answers how many sessions.
+
+        Without a name nothing is done: nobody knows whose they are. A user who may not do it is told so in the log;
+        then they end by themselves after MongoDB's limit, a minute.
+        """
+        if not self._name:
+            return 0
+        stages = [
+            {"$currentOp": {"allUsers": True, "idleSessions": True}},
+            {"$match": {"appName": self._name, "active": False, "transaction": {"$exists": True}}},
+        ]
+        try:
+            cursor = await _settled(self.client.admin.aggregate(stages))
+            left = [{"id": found["lsid"]["id"]} for found in await cursor.to_list(None)]
+            if left:
+                await self.client.admin.command("killSessions", left)
+        except OperationFailure as refused:
+            _log.warning("sessions of an earlier process not ended", code=refused.code)
+            return 0
+        return len(left)
 
     async def ping(self) -> None:
         """Raise a pymongo error unless a primary answers."""
@@ -95,9 +135,13 @@ async def ensure_collection(database: Any, name: str) -> None:
             raise
 
 
-def connect(url: str, driver: Driver = "motor", **options: Any) -> Mongo:
-    """A client of the deployment at `url` (naming its replicaSet). Connects lazily; gives up on a primary after 5 s."""
+def connect(url: str, driver: Driver = "motor", *, name: str = "", **options: Any) -> Mongo:
+    """A client of the deployment at `url` (naming its replicaSet). Connects lazily; gives up on a primary after 5 s.
+
+    `name` is that of the one process which is this client, kept over its restarts; empty if it has none.
+    """
     settings: dict[str, Any] = {
+        **({"appname": name} if name else {}),
         "w": "majority",
         "journal": True,
         "tz_aware": True,
@@ -108,8 +152,8 @@ def connect(url: str, driver: Driver = "motor", **options: Any) -> Mongo:
         **options,
     }
     if driver == "pymongo":
-        return Mongo(AsyncMongoClient(url, **settings), driver)
+        return Mongo(AsyncMongoClient(url, **settings), driver, name)
     # Imported here because the set-up without motor has to start once motor no longer imports.
     from motor.motor_asyncio import AsyncIOMotorClient  # noqa: PLC0415
 
-    return Mongo(AsyncIOMotorClient(url, **settings), driver)
+    return Mongo(AsyncIOMotorClient(url, **settings), driver, name)

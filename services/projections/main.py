@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from pymongo.errors import PyMongoError
 
 from services.projections import api
 from services.projections.application import NAME, Application
@@ -16,6 +17,7 @@ from services.projections.views import VIEWS
 from shared.access.tokens import Verifier
 from shared.clock import SystemClock
 from shared.http import Tasks, create_app
+from shared.log import get_logger
 from shared.mongo import Driver, connect
 from shared.parking import parking
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
@@ -37,7 +39,8 @@ class Service:
         self._settings = settings
         self._topics = topics
         self.keyring = Keyring(settings.keyring_url, KeyEncryptionKeys.read(given(settings.kek_file)))
-        self.mongo = connect(settings.mongo_url, driver)
+        name = f"custlog-{NAME}-{settings.instance}" if settings.instance else ""
+        self.mongo = connect(settings.mongo_url, driver, name=name)
         self.store = Store(self.mongo, settings.mongo_database, VIEWS, topics, settings.partitions)
         self.application = Application(self.store, self.keyring, topics)
         self.consumer = Consumer(self.application)
@@ -86,12 +89,18 @@ class Service:
         await ensure_topics(
             settings.kafka, list(self._topics), partitions=settings.partitions, replication=settings.replication
         )
+        await self._end_predecessor()
         try:
             await join(self.subscription)
             await self.rebuild.keep_current()
         finally:
             await self.subscription.stop()
             await self.rebuild.stop()
+
+    async def _end_predecessor(self) -> None:
+        with suppress(PyMongoError):  # a MongoDB that is away keeps no transactions
+            if ended := await self.mongo.end_predecessor():
+                get_logger(__name__).warning("ended transactions of an earlier process", sessions=ended)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from pymongo.errors import DuplicateKeyError, ServerSelectionTimeoutError
+from pymongo.errors import AutoReconnect, DuplicateKeyError, OperationFailure, ServerSelectionTimeoutError
 
 from shared.mongo import Mongo, connect
 from tests.support.servers import Servers
@@ -83,3 +83,40 @@ async def test_a_missing_server_is_an_error_and_no_hang(driver: Any) -> None:
     with pytest.raises(ServerSelectionTimeoutError):
         await client.ping()
     await client.close()
+
+
+async def test_a_process_ends_what_its_killed_predecessor_left_open(
+    servers: Servers, mongo: Mongo, collection: Any
+) -> None:
+    name = f"service-{uuid.uuid4().hex[:8]}"
+    killed, heir = connect(servers.mongo, mongo.driver, name=name), connect(servers.mongo, mongo.driver, name=name)
+    left_open = killed.database(collection.database.name)[collection.name]
+    session = await killed.start_session()
+    await mongo.start_transaction(session)
+    await left_open.insert_one({"_id": "held"}, session=session)
+
+    assert await heir.end_predecessor() == 1
+    assert await heir.end_predecessor() == 0
+
+    # Without that it would wait for the lost transaction for a minute.
+    await collection.insert_one({"_id": "held"})
+    with pytest.raises(OperationFailure):
+        await left_open.insert_one({"_id": "late"}, session=session)
+    await session.end_session()
+    await killed.close()
+    await heir.close()
+
+
+async def test_a_transaction_that_was_given_up_holds_nobody_up(mongo: Mongo, collection: Any) -> None:
+    async def fail(session: Any) -> None:
+        await collection.insert_one({"_id": "held"}, session=session)
+        raise AutoReconnect("the connection is lost")
+
+    with pytest.raises(AutoReconnect):
+        await mongo.transaction(fail)
+
+    async def insert(session: Any) -> None:
+        await collection.insert_one({"_id": "held"}, session=session)
+
+    await mongo.transaction(insert)
+    assert mongo._orphans == []
