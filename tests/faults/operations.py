@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import NamedTuple
 
+from tests.faults import customer_changes as changes
 from tests.faults import customer_operations as customers
 from tests.faults import other_operations as others
 from tests.faults.operation import Body, Draw, Drawn, Moment, Operation
@@ -44,7 +45,8 @@ MIX: Mapping[str, Kind] = {
     "customer.register_taken": Kind(1, customers.register_taken),
     "customer.edit": Kind(8, customers.edit),
     "customer.edit_twice": Kind(3, customers.edit_twice),
-    **{op: Kind(_WEIGHTS_OF_CHANGES[op], customers.change(op, told)) for op, told in customers.CHANGES.items()},
+    "customer.change_at_once": Kind(2, changes.change_at_once),
+    **{op: Kind(_WEIGHTS_OF_CHANGES[op], changes.change(op, told)) for op, told in changes.CHANGES.items()},
     "order.place": Kind(6, others.place_order),
     "order.pay": Kind(4, others.pay_order),
     "order.deliver": Kind(2, others.deliver_order),

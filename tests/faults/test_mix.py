@@ -15,7 +15,7 @@ from shared.ids import derive
 from tests.faults.operation import USERS, Moment, Operation
 from tests.faults.operations import MIX, altered, draw
 from tests.faults.people import CANARY, CANARY_PHONE
-from tests.faults.world import World
+from tests.faults.world import Customer, World
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 IMPERSONAL = {
@@ -102,6 +102,7 @@ def test_another_seed_gives_other_operations() -> None:
 def test_every_kind_occurs_about_as_often_as_its_weight_says() -> None:
     counts = Counter(operation.op for operation in _drawn(3, 8000)[1000:])
     counts["customer.edit_twice"] //= 2
+    counts["customer.change_at_once"] = round(counts["customer.change_at_once"] / 2.5)
     whole = sum(kind.weight for kind in MIX.values())
 
     assert set(counts) == set(MIX)
@@ -119,6 +120,17 @@ def test_two_edits_at_once_rest_on_the_same_version() -> None:
         assert (one.customer, one.expect) == (other.customer, other.expect)
         assert one.body != other.body
         assert one.user != other.user
+
+
+def test_changes_at_once_are_of_one_customer_and_rest_on_no_version() -> None:
+    rng, world = random.Random(4), World("test", random.Random(4))
+    world.customers.put(rng, Customer(derive("test", "one")))
+    drawn = [MIX["customer.change_at_once"].draw(rng, world, Moment(0.0, START)) for _ in range(50)]
+
+    assert {len(together) for together in drawn} == {2, 3}
+    for together in drawn:
+        assert len({id(operation.target) for operation in together}) == 1
+        assert not any(operation.expect or operation.may_refuse for operation in together)
 
 
 def test_a_quarter_of_the_registrations_is_of_somebody_known() -> None:
