@@ -150,7 +150,21 @@ def _stored(command: Command, first: Attempt, evidence: Evidence, streams: Strea
         return [f"{command} was answered with version {answer['version']}, its last event is {_places([last])}."]
     if last is not None and "id" in answer and not last.stream.endswith(answer["id"]):
         return [f"{command} was answered with another id than that of its stream: {_places([last])}."]
-    return _content(command, first, streams)
+    return _overtaken(command, first) or _content(command, first, streams)
+
+
+def _overtaken(command: Command, first: Attempt) -> list[str]:
+    """A change of the version that its sender had seen rests on that version and no other: no update is lost."""
+    seen = first.expect
+    if seen is None:
+        return []
+    if command.events:
+        rests_on = command.events[0].seq - 1
+    else:
+        rests_on = first.answer.get("version", seen) if isinstance(first.answer, dict) else seen
+    if rests_on == seen:
+        return []
+    return [f"{command} was to change version {seen}, was acknowledged, and rests on version {rests_on}."]
 
 
 def _must_store(attempt: Attempt) -> bool:

@@ -24,7 +24,10 @@ CONSUMED: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call of the load: what was sent, and what came back. `info` is an unknown outcome, also one never noted."""
+    """One call of the load: what was sent, and what came back. `info` is an unknown outcome, also one never noted.
+
+    `expect` is the version that the caller had seen (If-Match).
+    """
 
     n: int
     attempt: int
@@ -36,6 +39,7 @@ class Attempt:
     command: str
     path: str
     body: Any
+    expect: int | None = None
     outcome: Outcome = "info"
     answered_at: float | None = None
     status: int | None = None

@@ -99,6 +99,26 @@ def test_an_answer_with_another_version_or_id_than_the_log_is_a_violation() -> N
         assert wrong in violations(evidence)
 
 
+def test_a_change_of_a_seen_version_that_rests_on_another_one_is_a_violation() -> None:
+    edit = next(attempt for attempt in whole().attempts if attempt.answer == {"id": ADA, "version": 2})
+
+    assert violations(replace(whole(), attempts=[replace(edit, expect=1)])) == ""
+    for seen in (0, 2):
+        wrong = violations(replace(whole(), attempts=[replace(edit, expect=seen)]))
+        assert f"was to change version {seen}, was acknowledged, and rests on version 1" in wrong
+    refused = replace(edit, outcome="fail", status=412, answer=None, command=an_id("late"), expect=1)
+    assert violations(replace(whole(), attempts=[refused])) == ""
+
+
+def test_an_edit_that_changes_nothing_is_answered_with_the_version_it_named() -> None:
+    edit = next(attempt for attempt in whole().attempts if attempt.answer == {"id": ADA, "version": 2})
+    nothing = replace(edit, path=f"/customers/{ADA}", body={}, command=an_id("nothing"))
+    evidence = replace(whole(), remembered={"customer": {nothing.command: nothing.answer}})
+
+    assert violations(replace(evidence, attempts=[replace(nothing, expect=2)])) == ""
+    assert "rests on version 2" in violations(replace(evidence, attempts=[replace(nothing, expect=1)]))
+
+
 def test_what_was_lost_by_a_restoration_is_counted_not_blamed() -> None:
     restored = Fault(1, 5.0, "restore", "postgres", "end", {"heads": {}, "backup_at": 1.0, "restored_at": 5.0})
     evidence = evidence_of(events()[1:], attempts=[FIRST], faults=[restored])

@@ -47,6 +47,7 @@ def _attempt(asked: Json, told: Json) -> Attempt:
         command=asked["command"],
         path=asked["path"],
         body=asked["body"],
+        expect=asked.get("expect"),
         outcome=outcome,
         answered_at=told.get("at"),
         status=told.get("status"),
