@@ -168,4 +168,4 @@ class NumbersMachine(RuleBasedStateMachine):
 
 
 def test_each_customer_gets_one_number_and_no_number_is_given_twice_whatever_is_delivered() -> None:
-    run_state_machine_as_test(NumbersMachine, settings=settings(max_examples=40, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(NumbersMachine, settings=settings(max_examples=30, stateful_step_count=30, deadline=None))

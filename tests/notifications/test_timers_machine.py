@@ -204,4 +204,4 @@ def _asked() -> Context:
 
 
 def test_a_reminder_is_never_early_never_twice_and_never_after_it_was_cancelled() -> None:
-    run_state_machine_as_test(TimersMachine, settings=settings(max_examples=60, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(TimersMachine, settings=settings(max_examples=40, stateful_step_count=40, deadline=None))

@@ -1,7 +1,6 @@
 """The views do not depend on how the logs interleave, where batches are cut, or when a subject is erased."""
 
 import random
-from copy import deepcopy
 from typing import Any
 
 import orjson
@@ -15,10 +14,14 @@ from shared.events import customer as says
 from shared.events import notifications as notes
 from shared.events.envelope import Contract, Recorded
 from shared.events.identity import AliasAdded, Linked, Move, NumberAssigned, Separated
+from shared.streaming import Source, plan, source_name
+from shared.topics import partition_of
 from tests.support.events import History, an_id, customer_registered, erased
+from tests.support.memory_views import Documents
 
 CUSTOMERS = sorted(an_id(name) for name in ("ann", "ben", "carl", "dora"))
 CONTACT = an_id("contact")
+PARTITIONS = 3
 
 
 def _facts(chance: random.Random, customer: str, serial: int) -> list[Contract]:
@@ -89,41 +92,6 @@ def canonical(documents: Any) -> bytes:
     return orjson.dumps(documents, option=orjson.OPT_SORT_KEYS)
 
 
-class MemoryStore:
-    """What a document database does for a view: find by the view's filter, write changes."""
-
-    def __init__(self) -> None:
-        self.documents: dict[str, dict[str, Any]] = {}
-
-    def find(self, wanted: dict[str, Any] | None) -> list[dict[str, Any]]:
-        if wanted is None:
-            return []
-        alternatives = wanted.get("$or", [wanted])
-        ids = {key for one in alternatives if "_id" in one for key in one["_id"]["$in"]}
-        customers = {
-            key.removeprefix("i:")
-            for one in alternatives
-            for field in ("members.customer", "keys")
-            for key in one.get(field, {}).get("$in", ())
-        }
-        return [
-            deepcopy(document)
-            for document in self.documents.values()
-            if document["_id"] in ids or customers & {member["customer"] for member in document.get("members", ())}
-        ]
-
-    def write(self, working: WorkingSet) -> None:
-        changes = working.changes()
-        for document in changes.inserts:
-            assert document["_id"] not in self.documents
-            self.documents[document["_id"]] = deepcopy(document)
-        for document in changes.replacements:
-            assert document["_id"] in self.documents
-            self.documents[document["_id"]] = deepcopy(document)
-        for key in changes.deletions:
-            del self.documents[key]
-
-
 seeds = st.integers(0, 2**32)
 
 
@@ -132,17 +100,61 @@ seeds = st.integers(0, 2**32)
 def test_interleaving_and_batch_cuts_make_no_difference(story: int, order: int, length: int, cut: int) -> None:
     events = a_history(story, length)
     shuffled = interleaved(events, order)
-    stores = {name: MemoryStore() for name in VIEWS}
+    stores = {name: Documents({}) for name in VIEWS}
     for start in range(0, len(shuffled), cut):
         batch = shuffled[start : start + cut]
-        for name, view in VIEWS.items():
-            working = WorkingSet()
-            working.load(stores[name].find(view.wanted(batch)))
-            fold_view(view, batch, working)
-            stores[name].write(working)
+        fold_into(stores, batch)
+    assert_folded(stores, events)
+
+
+def fold_into(stores: dict[str, Documents], batch: list[Recorded]) -> None:
+    for name, view in VIEWS.items():
+        working = WorkingSet()
+        working.load(stores[name].find(view.wanted(batch)))
+        fold_view(view, batch, working)
+        stores[name].write(working)
+
+
+def assert_folded(stores: dict[str, Documents], events: list[Recorded]) -> None:
     expected = fold_all(events)
     for name, store in stores.items():
-        assert canonical(store.documents) == canonical(expected[name]), name
+        assert canonical(store.all()) == canonical(expected[name]), name
+
+
+def published(events: list[Recorded]) -> dict[str, list[tuple[Source, Recorded]]]:
+    """The records of each partition of three topics, in order, each with its predecessor."""
+    partitions: dict[str, list[tuple[Source, Recorded]]] = {}
+    for event in events:
+        topic, number = f"{event.log}.events", partition_of(event.customer, PARTITIONS)
+        name = source_name(topic, number)
+        records = partitions.setdefault(name, [])
+        prev = records[-1][0].position if records else 0
+        source = Source(name, topic, number, len(records), event.position or 0, prev, event.customer, b"")
+        records.append((source, event))
+    return partitions
+
+
+@settings(max_examples=60, deadline=None)
+@given(story=seeds, order=seeds, length=st.integers(0, 60))
+def test_records_that_come_again_and_partitions_that_wait_make_no_difference(
+    story: int, order: int, length: int
+) -> None:
+    chance = random.Random(order)
+    events = a_history(story, length)
+    partitions = published(events)
+    stores = {name: Documents({}) for name in VIEWS}
+    offsets, positions = dict.fromkeys(partitions, 0), dict.fromkeys(partitions, 0)
+    while any(offsets[name] < len(records) for name, records in partitions.items()):
+        batch = []
+        for name in chance.sample(sorted(partitions), k=chance.randint(1, len(partitions))):
+            start = max(0, offsets[name] - chance.choice((0, 0, 3)))
+            batch += partitions[name][start : offsets[name] + chance.randint(1, 9)]
+        event_of = {(source.name, source.position): event for source, event in batch}
+        planned = plan([source for source, _ in batch], positions, ())
+        fold_into(stores, [event_of[source.name, source.position] for source in planned.apply])
+        for name, move in planned.positions.items():
+            positions[name], offsets[name] = move.position, move.next_offset
+    assert_folded(stores, events)
 
 
 @settings(max_examples=60, deadline=None)

@@ -52,6 +52,10 @@ class Documents:
     def __init__(self, table: dict[str, Document]) -> None:
         self._table = table
 
+    def all(self) -> dict[str, Document]:
+        """Every document by id."""
+        return dict(self._table)
+
     def find(self, wanted: Mapping[str, Any] | None) -> list[Document]:
         if wanted is None:
             return []
@@ -125,4 +129,4 @@ class MemoryViews(Store):
 
     def documents(self) -> dict[str, dict[str, Document]]:
         """View -> id -> document."""
-        return {name: dict(self.tables[name]) for name in self.views}
+        return {name: Documents(self.tables[name]).all() for name in self.views}
