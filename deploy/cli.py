@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import typer
 
-from deploy.commands import demo, importing, logs, operate, replay, status, system, token
+from deploy.commands import backup, demo, importing, logs, operate, replay, status, system, token
 from deploy.embedded.errors import EmbeddedError
 from shared.errors import CustlogError
 
@@ -24,6 +24,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "replay": replay.replay,
     "rebuild": operate.rebuild,
     "parked": operate.parked,
+    "republish": backup.republish,
+    "backup": backup.backup,
+    "restore": backup.restore,
     "demo": demo.demo,
 }
 

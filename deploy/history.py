@@ -103,19 +103,23 @@ class History:
             yield open_record(record, keys, position)
 
 
+def database_url(url: str, database: str) -> str:
+    """The URL of another database of the same server."""
+    base, _, query = url.partition("?")
+    return f"{base.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
+
+
 @contextmanager
 def open_history(home: Home) -> Iterator[History]:
     """The history of a system that is up. EmbeddedError if it is not."""
     state = running_state(home)
-    base, _, query = state.servers["postgres"].url.partition("?")
-    address = base.rsplit("/", 1)[0]
-    suffix = f"?{query}" if query else ""
-    keyring = Keyring(f"{address}/keyring{suffix}", KeyEncryptionKeys.read(home.kek_file), pool_size=1)
+    address = state.servers["postgres"].url
+    keyring = Keyring(database_url(address, "keyring"), KeyEncryptionKeys.read(home.kek_file), pool_size=1)
     keyring.open()
     connections: dict[str, psycopg.Connection[tuple[Any, ...]]] = {}
     try:
         for log in LOGS:
-            connection = psycopg.connect(f"{address}/{log}{suffix}", autocommit=True)
+            connection = psycopg.connect(database_url(address, log), autocommit=True)
             connection.execute("SET default_transaction_read_only = on")
             connections[log] = connection
         yield History(connections, keyring)

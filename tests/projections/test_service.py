@@ -79,3 +79,35 @@ async def test_the_service_makes_its_topics_follows_them_and_answers(
         metrics = (await client.get("/metrics")).text
         assert 'custlog_view_fold_seconds_count{view="customer"}' in metrics
         await service.mongo.client.drop_database(settings.mongo_database)
+
+
+async def test_every_instance_reads_again_when_the_views_were_wiped_and_nothing_arrives(
+    kafka: str, mongo_url: str, keyring_url: str, tmp_path: Path
+) -> None:
+    stage = Stage(kafka)
+    settings = settings_for(tmp_path, kafka, mongo_url, keyring_url)
+    one, two = Service(settings, topics=stage.topics), Service(settings, topics=stage.topics)
+    database = one.store.database
+
+    async def complete() -> bool:
+        named = await database["aliases"].find_one({"_id": "customer"})
+        return named is not None and await database[named["active"]].count_documents({}) == 30
+
+    async with (
+        one.app.router.lifespan_context(one.app),
+        two.app.router.lifespan_context(two.app),
+    ):
+        await until(lambda: bool(one.subscription.lag() and two.subscription.lag()), "both have partitions", 60)
+        await stage.producer.start()
+        keys = Keyring(settings.keyring_url, KeyEncryptionKeys.read(tmp_path / "kek.json"))
+        keys.open()
+        told = History()
+        for _ in range(30):
+            told.tell(uuid7(), customer_registered())
+        await stage.publish(Wire(keys, stage.topics).put(told.events))
+        await stage.producer.stop()
+        keys.close()
+        await until(complete, "all customers are in the view")
+        await one.mongo.client.drop_database(settings.mongo_database)
+        await until(complete, "all customers are in the view again", 30)
+        await one.mongo.client.drop_database(settings.mongo_database)
