@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from tests.faults.checker import (
+    birthdays,
     commands,
     faults,
     identities,
@@ -20,7 +21,7 @@ from tests.faults.checker import (
     views,
 )
 from tests.faults.checker.evidence import Evidence
-from tests.faults.checker.finding import Finding
+from tests.faults.checker.finding import Finding, together
 from tests.faults.checker.sometimes import void_reasons
 
 Judge: TypeAlias = Callable[[Evidence], Finding]
@@ -30,6 +31,10 @@ def _not_built(_: Evidence) -> Finding:
     return Finding(why="not built yet")
 
 
+def _reminders(evidence: Evidence) -> Finding:
+    return together(reminders.judge(evidence), birthdays.judge(evidence))
+
+
 INVARIANTS: Mapping[str, tuple[str, Judge]] = {
     "I1": ("Acknowledged once is stored once, with what was sent; refused is not stored", commands.judge),
     "I2": ("Versions and positions are gapless, ids unique", logs.judge),
@@ -37,7 +42,7 @@ INVARIANTS: Mapping[str, tuple[str, Judge]] = {
     "I4": ("The views are the fold of the log, and the query API answers so", views.judge),
     "I5": ("A number is issued once, everybody has one, it leads to them", numbers.judge),
     "I6": ("Identities are what the links make, everywhere the same", identities.judge),
-    "I7": ("A due reminder fires once, never early, and is seen once", reminders.judge),
+    "I7": ("What is to be reminded of is planned, fires once, never early, and is seen once", _reminders),
     "I8": ("Chains, tree and checkpoints verify", _not_built),
     "I9": ("No sealed text stands in the open", privacy.judge),
     "I10": ("No unmasked field without a grant, every sensitive read is logged", _not_built),
