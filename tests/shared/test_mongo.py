@@ -13,7 +13,8 @@ from pymongo.errors import AutoReconnect, DuplicateKeyError, OperationFailure, S
 from shared.mongo import Mongo, connect
 from tests.support.servers import Servers
 
-pytestmark = pytest.mark.server
+# The driver leaves the socket of a refused connection to the collector, which may come in any later test.
+pytestmark = [pytest.mark.server, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 
 
 @pytest.fixture(params=["motor", "pymongo"])
@@ -78,14 +79,13 @@ async def test_the_calls_that_differ_answer_alike(mongo: Mongo, collection: Any)
     assert "by_n" in [index["name"] async for index in await mongo.list_indexes(collection)]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("driver", ["motor", "pymongo"])
 async def test_a_missing_server_is_an_error_and_no_hang(driver: Any) -> None:
     client = connect("mongodb://127.0.0.1:1/?replicaSet=rs0", driver, serverSelectionTimeoutMS=200)
     with pytest.raises(ServerSelectionTimeoutError):
         await client.ping()
     await client.close()
-    gc.collect()  # the driver leaves the socket of a refused connection to the collector
+    gc.collect()
 
 
 async def test_a_process_ends_what_its_killed_predecessor_left_open(
