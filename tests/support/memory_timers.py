@@ -55,9 +55,9 @@ def greeted(cursor: Any, occasions: Collection[tuple[str, int]]) -> set[tuple[st
     return over.intersection(occasions)
 
 
-def queue(cursor: Any, deliveries: Sequence[Delivery], now: datetime) -> None:
+def queue(cursor: Any, deliveries: Sequence[Delivery], *_: datetime) -> None:
     for delivery in deliveries:
-        cursor["deliveries"].setdefault(delivery.message_id, (delivery, now))
+        cursor["deliveries"].setdefault(delivery.message_id, delivery)
 
 
 def records_at(cursor: Any, places: Iterable[tuple[str, int]]) -> dict[str, Record]:
@@ -68,7 +68,7 @@ def records_at(cursor: Any, places: Iterable[tuple[str, int]]) -> dict[str, Reco
 
 def purge(cursor: Any, subject: str) -> int:
     gone = [("timers", timer.reminder_id) for timer in timers_of(cursor, {subject})]
-    gone += [("deliveries", d.message_id) for d, _ in cursor["deliveries"].values() if d.customer == subject]
+    gone += [("deliveries", d.message_id) for d in cursor["deliveries"].values() if d.customer == subject]
     gone += [("members", subject)] if subject in cursor["members"] else []
     for table, key in gone:
         del cursor[table][key]
