@@ -4,7 +4,7 @@ PYTHON ?= python3
 RUN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check faults plants recovery bench up down status lock clean
+.PHONY: help setup demo test check faults plants recovery bench peers up down status lock clean
 
 help:
 	@echo "make demo     the main job from end to end on real servers, in a folder of its own"
@@ -14,7 +14,8 @@ help:
 	@echo "make faults   a storm of faults on a real system, judged by a checker (SEED=7 MINUTES=10)"
 	@echo "make plants   known bugs planted one by one: the storms have to catch each (takes about half an hour)"
 	@echo "make recovery how long the kill of each process is felt"
-	@echo "make bench    the table of speeds"
+	@echo "make bench    the table of speeds, beside other event stores and a plain service (takes about half an hour)"
+	@echo "make peers    fetch those other event stores into .peers and say which cannot be had here"
 	@echo "make lock     requirements/*.txt anew from pyproject.toml (needs uv)"
 	@echo "make clean    remove .venv and what tools left; data in .custlog stays"
 
@@ -47,6 +48,9 @@ recovery: setup
 bench: setup
 	@$(RUN)/python -m tests.bench
 
+peers: setup
+	@$(RUN)/python -m tests.bench.peers.install
+
 up down status: setup
 	@$(RUN)/custlog $@
 
@@ -58,7 +62,8 @@ lock:
 	$(LOCK) pyproject.toml -o requirements/runtime.txt
 	$(LOCK) pyproject.toml --extra embedded --group dev -c requirements/runtime.txt -o requirements/development.txt
 	$(LOCK) --no-deps requirements/data.in -o requirements/data.txt
+	$(LOCK) requirements/peers.in -o requirements/peers.txt
 
 clean:
-	rm -rf .venv .venv.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .lint-imports.log
+	rm -rf .venv .venv.lock .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .lint-imports.log
 	find services shared deploy tests -name __pycache__ -type d -prune -exec rm -rf {} +

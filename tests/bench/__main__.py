@@ -47,7 +47,7 @@ PATHS: dict[str, Callable[[Stand, Plan], Awaitable[list[Result]]]] = {
     "rebuild": rebuild.measure,
 }
 FULL = Plan(rounds=5, seconds=3, size=20_000)
-SMOKE = Plan(rounds=1, seconds=1, size=1_000, fetch=False)
+SMOKE = Plan(rounds=1, seconds=0.5, size=1_000, fetch=False)
 
 _VERDICTS = {True: "[green]met[/]", False: "[red]missed[/]"}
 _WIDTH = 190

@@ -23,20 +23,20 @@ def order(_: int) -> Commit:
     order_id = uuid7()
     line = OrderLine(product="P-1", quantity="2", amount="12.50")
     event = OrderPlaced(order_id=order_id, reference="PO-1", currency="EUR", total="25.00", lines=(line, line))
-    return _commit(f"order-{order_id}", uuid7(), (event,))
+    return command(f"order-{order_id}", uuid7(), (event,))
 
 
 def ticket(number: int) -> Commit:
     """A ticket of a known customer: a sealed part under a key that exists."""
     ticket_id = uuid7()
     event = TicketOpened(ticket_id=ticket_id, topic="delivery", summary="The parcel has not arrived after a week.")
-    return _commit(f"ticket-{ticket_id}", KNOWN[number % len(KNOWN)], (event,))
+    return command(f"ticket-{ticket_id}", KNOWN[number % len(KNOWN)], (event,))
 
 
 def registration(number: int) -> Commit:
     """A new customer: a sealed part, and a new data key in the keyring's own database."""
     customer = uuid7()
-    return _commit(f"customer-{customer}", customer, (_registered(number),))
+    return command(f"customer-{customer}", customer, (_registered(number),))
 
 
 def history(events: int) -> Make:
@@ -44,7 +44,7 @@ def history(events: int) -> Make:
 
     def make(number: int) -> Commit:
         lines = tuple(order(number).appends[0].events[0] for _ in range(events))
-        return _commit(f"order-{uuid7()}", KNOWN[number % len(KNOWN)], lines)
+        return command(f"order-{uuid7()}", KNOWN[number % len(KNOWN)], lines)
 
     return make
 
@@ -81,9 +81,8 @@ def _registered(number: int) -> CustomerRegistered:
     )
 
 
-def _commit(stream: str, customer: str, events: Sequence[Contract]) -> Commit:
-    command = uuid7()
-    cause = Cause(ACTOR, "bench", "service", command, command, command)
-    return Commit(
-        cause, (Append(stream, customer, 0, events),), digest=digest(command.encode()), result={"id": customer}
-    )
+def command(stream: str, customer: str, events: Sequence[Contract]) -> Commit:
+    """One that writes these events to a new stream."""
+    own = uuid7()
+    cause = Cause(ACTOR, "bench", "service", own, own, own)
+    return Commit(cause, (Append(stream, customer, 0, events),), digest=digest(own.encode()), result={"id": customer})

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Literal
 
@@ -29,6 +29,8 @@ from tests.bench.wire import Load, Request, send
 CALLERS = (1, 32)
 MOST_ROUNDS = 3
 WARM_UP_SECONDS = 1.0
+LEAST_SECONDS = 1.0
+"""Connecting is among them."""
 OURS, CRUD = "ours", "plain CRUD"
 MORE = "token, role, normalising, sealing, idempotency, version check, history, request log, publishing"
 _PACKAGES = ("fastapi", "asyncpg", "uvicorn", "pydantic", "psycopg")
@@ -56,6 +58,7 @@ class Side:
 async def measure(stand: Stand, plan: Plan) -> list[Result]:
     """Registrations, then an edit of each customer."""
     stand.start(stand.postgres, stand.kafka)
+    plan = replace(plan, seconds=max(plan.seconds, LEAST_SECONDS))
     with _running(stand) as sides:
         for side in sides.values():
             await side.edit(await side.register(CALLERS[-1], WARM_UP_SECONDS), CALLERS[-1], WARM_UP_SECONDS)

@@ -13,12 +13,15 @@ from tests.bench.population import COLUMNS, Population, chunks
 
 PROJECT = Path(__file__).parents[2]
 SYSTEM = ("import", "visible", "rebuild")
-SERVERS = tuple(name for name in PATHS if name not in SYSTEM)
+PEERS = ("append_peers", "read_peers", "consume_peers", "crud")
+SERVERS = tuple(name for name in PATHS if name not in (*SYSTEM, *PEERS))
 
 
 @pytest.mark.server
 @pytest.mark.slow
-@pytest.mark.parametrize("paths", [SERVERS, SYSTEM], ids=["on servers alone", "on a whole system"])
+@pytest.mark.parametrize(
+    "paths", [SERVERS, PEERS, SYSTEM], ids=["on servers alone", "beside peers", "on a whole system"]
+)
 def test_a_small_bench_prints_every_path_as_json(paths: tuple[str, ...], tmp_path: Path) -> None:
     command = [
         sys.executable,

@@ -23,6 +23,8 @@ from shared.clock import SystemClock
 from shared.eventlog.commit import Append, Commit
 from shared.eventlog.log import Log
 from shared.eventlog.mapper import parse
+from shared.events.envelope import Contract
+from shared.ids import uuid7
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
 from tests.bench import commands
 from tests.bench.peers.programs.talk import Missing, percentiles, serve
@@ -83,11 +85,12 @@ class Ours:
         most = int(MOST_PER_SECOND[per_commit] * seconds)
         work: Iterator[Any]
         send: Callable[[Any], Awaitable[Any]]
+        events = commands.history(per_commit)(0).appends[0].events
         if self._many:
-            work = iter([commands.many(commands.order, per_commit) for _ in range(most)])
+            work = iter([[_new(events[:1]) for _ in events] for _ in range(most)])
             send = self._log.commit_many
         else:
-            work = iter(commands.many(commands.history(per_commit), most))
+            work = iter([_new(events) for _ in range(most)])
             send = self._log.commit
         latencies: list[float] = []
         gc.collect()
@@ -129,8 +132,8 @@ class Ours:
     async def _live(self, events: int, seconds: float) -> list[float]:
         times: list[float] = []
         delays: list[float] = []
-        end = time.monotonic() + seconds
         async with self._following(lambda _: times.append(time.perf_counter()), (self._log,)):
+            end = time.monotonic() + seconds
             while len(delays) < events and time.monotonic() < end:
                 before = len(times)
                 await self._log.commit(commands.order(0))
@@ -144,10 +147,10 @@ class Ours:
     async def _race(self, writers: int, seconds: float) -> dict[str, Any]:
         logs = [self._another_log() for _ in range(writers)]
         seen: set[str] = set()
-        end = time.monotonic() + seconds
 
         async def write(log: Log) -> int:
             written = 0
+            end = time.monotonic() + seconds
             while time.monotonic() < end:
                 await log.commit(commands.order(0))
                 written += 1
@@ -201,6 +204,11 @@ class Ours:
         log = Log("customer", self._url, self._keyring, SystemClock())
         log.open()
         return log
+
+
+def _new(events: Sequence[Contract]) -> Commit:
+    """A command to a new stream; making the events again each time would take longer than writing them."""
+    return commands.command(f"order-{uuid7()}", uuid7(), events)
 
 
 def _part(whole: Commit, append: Append) -> Commit:

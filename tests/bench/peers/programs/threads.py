@@ -6,7 +6,7 @@ import gc
 import statistics
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -22,8 +22,10 @@ PAUSE_SECONDS = 0.005
 class Store(Protocol):
     """One store as its documentation recommends it."""
 
-    most_per_second: int
-    """Commits that are prepared for a second of measuring."""
+    @property
+    def most_per_second(self) -> Mapping[int, int]:
+        """Events of a commit -> commits that are prepared for a second of measuring: more than it can write."""
+        ...
 
     @property
     def open(self) -> Callable[..., dict[str, str]]:
@@ -68,7 +70,7 @@ class _Measuring:
         self._streams: dict[int, str] = {}
 
     def append(self, callers: int, per_commit: int, seconds: float) -> dict[str, Any]:
-        most = max(callers, int(self._store.most_per_second * seconds / (1 if per_commit == 1 else 10)))
+        most = max(callers, int(self._store.most_per_second[per_commit] * seconds))
         prepared = [self._store.prepare(self._stream(), 1, per_commit) for _ in range(most)]
         latencies: list[float] = []
         gc.collect()
@@ -115,8 +117,8 @@ class _Measuring:
     def live(self, events: int, seconds: float) -> dict[str, Any]:
         times: list[float] = []
         delays: list[float] = []
-        end = time.monotonic() + seconds
         with self._store.following(lambda _: times.append(time.perf_counter())):
+            end = time.monotonic() + seconds
             while len(delays) < events and time.monotonic() < end:
                 commit = self._store.prepare(self._stream(), 1, 1)
                 before = len(times)
@@ -132,11 +134,11 @@ class _Measuring:
 
     def race(self, writers: int, seconds: float) -> dict[str, Any]:
         seen: set[Hashable] = set()
-        end = time.monotonic() + seconds
         lock = threading.Lock()
 
         def write() -> int:
             written = 0
+            end = time.monotonic() + seconds
             while time.monotonic() < end:
                 with lock:
                     stream = self._stream()
