@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from deploy.embedded.jars import listed
 from tests.bench.peers import install
 from tests.bench.peers.contest import Contest
@@ -95,6 +97,16 @@ def test_every_peer_has_a_name_of_its_own_and_says_which_way_it_is_used() -> Non
 def test_the_sample_is_a_stored_order() -> None:
     assert sample()["type"] == "order.placed"
     assert 500 < len(json.dumps(sample(), separators=(",", ":"))) < 1_000
+
+
+def test_a_failed_installation_tells_its_reason_but_no_address(tmp_path: Path) -> None:
+    program = tmp_path / "client"
+    said = "echo error: GET https://index.example/x failed, see /home/me/log"
+    program.write_text(f"#!/bin/sh\n{said} >&2\nexit 1\n")
+    program.chmod(0o755)
+
+    with pytest.raises(Missing, match=r"^client could not install it: error: GET \.\.\. failed, see \.\.\.$"):
+        install._run([str(program)])
 
 
 def test_peers_are_pinned_by_digest_and_without_the_address_of_a_registry() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ _JAVA = Path(__file__).with_name("java")
 AXON_JARS = _JAVA / "axon.jars"
 _COMPILER = "org.eclipse.jdt.internal.compiler.batch.Main"
 _SECONDS = 600
+_PLACES = re.compile(r"https?://\S+|(?<!\w)/\S+")
 
 
 def python() -> Path:
@@ -114,8 +116,14 @@ def _run(command: Sequence[str], folder: Path = PROJECT) -> None:
     except subprocess.TimeoutExpired:
         raise Missing(f"{Path(command[0]).name} took more than {_SECONDS} s") from None
     if done.returncode:
-        words = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
-        raise Missing(f"{Path(command[0]).name} could not install it: {words[-1][:200]}")
+        raise Missing(f"{Path(command[0]).name} could not install it: {_reason(done.stderr or done.stdout)}")
+
+
+def _reason(said: str) -> str:
+    """The first line that speaks of an error, without the addresses and folders of this machine."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["it said nothing"]
+    line = next((line for line in lines if "error" in line.lower()), lines[-1])
+    return _PLACES.sub("...", line)[:200]
 
 
 if __name__ == "__main__":

@@ -112,5 +112,5 @@ class Program(ABC):
         return dict(answer)
 
     def _last_words(self) -> str:
-        said = self._words.read_text(errors="replace").strip() if self._words else ""
+        said = self._words.read_text(errors="replace").strip().replace(str(PROJECT), ".") if self._words else ""
         return f"its last words: {said[-300:]}" if said else "it said nothing"
