@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -16,6 +16,9 @@ _GROWTH = 16
 _READ_SECONDS = 60.0
 _FETCH_MS = 200
 _REQUEST_MS = 10_000
+_ENDING_SECONDS = 2.0
+
+T = TypeVar("T")
 
 
 class TopicLost(Exception):
@@ -61,7 +64,7 @@ class Topic:
         known: Mapping[TopicPartition, int] = {}
         async with self._consumer() as consumer:
             while True:
-                ends = await consumer.end_offsets(self._places)
+                ends = await _unbroken(consumer.end_offsets(self._places))
                 if any(ends[place] < end for place, end in known.items()):
                     raise TopicLost(f"records of {self.name} are gone")
                 known = ends
@@ -78,10 +81,24 @@ class Topic:
             request_timeout_ms=_REQUEST_MS,
         )
         try:
-            await consumer.start()
+            await _unbroken(consumer.start())
             yield consumer
         finally:
             await consumer.stop()
+
+
+async def _unbroken(work: Coroutine[Any, Any, T]) -> T:
+    """Let a request end, within reason, before a cancellation is heeded: aiokafka would leave its connection open."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=_ENDING_SECONDS)
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # Nobody asks any more.
+        raise
 
 
 async def _last_of(
