@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import shutil
 import sys
 import tempfile
@@ -26,6 +27,7 @@ def main() -> None:
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(30), logger_factory=structlog.PrintLoggerFactory(sys.stderr)
     )
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what the faults do to the harness's own clients
     folder = given.folder or Path(tempfile.mkdtemp(prefix="custlog-faults-"))
     options = Options(given.seed, given.minutes, given.rate, given.every, given.faults, given.plant)
     _tell(f"seed {options.seed}, {options.minutes:g} minutes, {options.rate:g} commands/s, in {folder}")

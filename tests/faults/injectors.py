@@ -291,9 +291,10 @@ async def _stopped(pid: int) -> AsyncIterator[Evidence]:
             process.send_signal(signal.SIGSTOP)
     except psutil.NoSuchProcess:
         raise Impossible("the process was just gone") from None
-    evidence = {"pid": pid, "status": family[0].status(), "processes": len(family)}
     try:
-        yield evidence
+        # The signal takes effect when the kernel comes by.
+        await _until(lambda: family[0].status() == psutil.STATUS_STOPPED, 5)
+        yield {"pid": pid, "status": family[0].status(), "processes": len(family)}
     finally:
         for process in family:
             if process.is_running():
