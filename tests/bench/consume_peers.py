@@ -43,6 +43,10 @@ from tests.bench.stand import Stand
 Work = Literal["nothing", "insert"]
 TOPIC = "bench.consumed"
 PATIENCE_SECONDS = 300.0
+_WAYS = {
+    "FastStream, one message": "a handler of one pydantic model, default acknowledgement, no logging of each message",
+    "FastStream, batch": "batch=True, a handler of a list of models, default acknowledgement, one INSERT a batch",
+}
 _PACKAGES = ("faststream", "aiokafka", "asyncpg", "pydantic", "psycopg")
 _TABLE = "CREATE TABLE seen (id uuid PRIMARY KEY, customer uuid NOT NULL, total text NOT NULL)"
 _ONE = "INSERT INTO seen VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
@@ -153,6 +157,7 @@ async def _measure(stand: Stand, plan: Plan, work: Work) -> list[Result]:
         with calm():
             rounds.append({name: await way(stand, plan.size, work) for name, way in ways.items()})
     mine = [one["ours"] for one in rounds]
+    versions = {name: metadata.version(name) for name in _PACKAGES}
     return [
         Result(
             path="consume and validate" if work == "nothing" else "consume, validate, insert a row",
@@ -162,7 +167,7 @@ async def _measure(stand: Stand, plan: Plan, work: Work) -> list[Result]:
             limit=Spread.of([one[name] for one in rounds]),
             ratio=Spread.of([one["ours"] / one[name] for one in rounds]),
             limit_is=name,
-            more={"records": plan.size, "versions": {name: metadata.version(name) for name in _PACKAGES}},
+            more={"about": {"peer": name, "way": _WAYS[name], "versions": versions}, "records": plan.size},
         )
         for name in ways
         if name != "ours"

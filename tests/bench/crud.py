@@ -33,6 +33,7 @@ LEAST_SECONDS = 1.0
 """Connecting is among them."""
 OURS, CRUD = "ours", "plain CRUD"
 MORE = "token, role, normalising, sealing, idempotency, version check, history, request log, publishing"
+_WAY = "one uvicorn process, a pool of 10 connections, shapes validated by pydantic, no token, no history"
 _PACKAGES = ("fastapi", "asyncpg", "uvicorn", "pydantic", "psycopg")
 
 Kind = Literal["register", "edit"]
@@ -98,7 +99,7 @@ def _result(loads: Loads, kind: Kind, callers: int) -> Result:
             **waits,
             **{f"peer_{name}": value for name, value in crud_waits.items()},
             "ours_does_more": MORE,
-            "versions": {name: metadata.version(name) for name in _PACKAGES},
+            "about": {"peer": CRUD, "way": _WAY, "versions": {name: metadata.version(name) for name in _PACKAGES}},
         },
     )
 

@@ -72,7 +72,7 @@ async def test_a_peer_that_fails_once_has_its_reason_instead_of_figures() -> Non
     (line,) = contestants.results("read all", "events/s", figures)
 
     assert line.limit is None
-    assert line.more["missing"] == "it has no such thing"
+    assert line.more["missing"] == "other: it has no such thing"
 
 
 async def test_a_peer_that_could_not_be_installed_is_named_once() -> None:

@@ -85,7 +85,14 @@ def _remarks(paths: Mapping[str, Sequence[Measured]]) -> list[str]:
         for name, text in result["more"].items()
         if isinstance(text, str)
     ]
+    known = [result["more"].get("about", {}) for found in paths.values() for result in found]
+    said += [f"- {about['peer']}: {_way(about)}" for about in known if "way" in about]
     return ["\n".join(dict.fromkeys(said))] if said else []
+
+
+def _way(about: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    return f"{about['way']} ({versions})"
 
 
 def _machine(measured: Measured) -> list[str]:

@@ -76,7 +76,7 @@ class Contest:
         for name, theirs in figures.rounds.items():
             if name == Ours.name:
                 continue
-            told = {**self.about[name], **more(name)}
+            told: dict[str, Any] = {"about": self.about[name], **more(name)}
             if ratios and raw and name != Raw.name:
                 told["to_raw"] = _ratios(theirs, raw)
             lines.append(
@@ -94,7 +94,7 @@ class Contest:
         for name, reason in figures.missing.items():
             if self._is_told(name, reason):
                 continue
-            told = {**self.about.get(name, {"peer": name}), "missing": reason}
+            told = {"about": self.about.get(name, {"peer": name}), "missing": f"{name}: {reason}"}
             lines.append(Result(path, unit, Spread.of(mine), {}, limit_is=f"{name}: {reason}", more=told))
         return lines
 
