@@ -39,6 +39,7 @@ APPEND_SECONDS = _histogram("log_append_seconds", "From a command's commit call 
 RELAY_PUBLISHED = _counter("relay_published", "Records published to Kafka, repeats after a crash included.", "log")
 RELAY_REPUBLISHED = _counter("relay_republished", "Times a log was published again from its beginning.", "log")
 RELAY_LAG = _gauge("relay_lag", "Positions between the head of the log and the last published record.", "log")
+RELAY_FENCED = _counter("relay_fenced", "Times that Kafka refused this process because another one leads.", "log")
 RELAY_LEADER = _gauge("relay_leader", "1 if this process publishes the log, else 0.", "log")
 
 RECORDS_APPLIED = _counter("consumer_applied", "Records whose effect was committed.", "consumer", "topic")

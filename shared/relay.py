@@ -153,6 +153,7 @@ class Relay:
                     logger.error("topic_lost", topic=self._topic, reason=str(error))  # noqa: TRY400 - the reason says it
                 except ProducerFenced:
                     self._say("standby", "another relay took over")
+                    metrics.RELAY_FENCED.labels(self._topic.partition(".")[0]).inc()
                     logger.warning("relay_fenced", topic=self._topic)
                     await _wait(self._stop, _STANDBY_SECONDS)
                 except Exception as error:  # noqa: BLE001 - whatever fails, the log must reach Kafka in the end
