@@ -65,11 +65,15 @@ class Result:
 
 
 class Deliveries:
-    """The loop over queued messages. Time is the machine's: a moved test clock changes no back-off."""
+    """The loop over queued messages. `clock` tells decisions the present instant, and nothing else.
 
-    def __init__(self, log: Log, wall: Clock, channels: Mapping[str, Channel]) -> None:
+    When a message is tried goes by the database's clock: neither a moved test clock nor a jump of this machine's
+    changes a lease or a back-off.
+    """
+
+    def __init__(self, log: Log, clock: Clock, channels: Mapping[str, Channel]) -> None:
         self._log = log
-        self._wall = wall
+        self._clock = clock
         self._channels = channels
         self._queued = asyncio.Event()
 
@@ -108,9 +112,8 @@ class Deliveries:
         return counts
 
     def _claim(self) -> list[Delivery]:
-        now = self._wall.now()
         with self._log.transaction() as tx:
-            return store.claim_deliveries(tx.cursor, now, now + LEASE, CLAIM)
+            return store.claim_deliveries(tx.cursor, LEASE, CLAIM)
 
     async def _send(self, delivery: Delivery, gate: asyncio.Semaphore) -> Result:
         channel = self._channels.get(delivery.channel)
@@ -126,7 +129,7 @@ class Deliveries:
                 return Result(delivery, Failure("channel_failed"))
 
     def _record(self, results: Sequence[Result]) -> None:
-        now = self._wall.now()
+        now = self._clock.now()
         with self._log.transaction() as tx:
             tx.lock()
             still_open = store.lock_deliveries(tx.cursor, [result.delivery.message_id for result in results])
@@ -135,7 +138,7 @@ class Deliveries:
             store.close_deliveries(tx.cursor, closed)
             store.retry_deliveries(
                 tx.cursor,
-                [(r.delivery.message_id, r.attempt, now + pause_after(r.attempt)) for r in results if not r.final],
+                [(r.delivery.message_id, r.attempt, pause_after(r.attempt)) for r in results if not r.final],
             )
 
 

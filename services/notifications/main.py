@@ -40,13 +40,12 @@ class Service:
         self.settings = settings
         self.topics = topics
         self.own_topic = own_topic
-        wall = SystemClock()
         clock = make_clock(settings.clock)
         self.keyring = Keyring(settings.keyring_url, KeyEncryptionKeys.read(given(settings.kek_file)))
-        self.log = Log(NAME, settings.postgres_url, self.keyring, wall)
+        self.log = Log(NAME, settings.postgres_url, self.keyring, SystemClock())
         self.spool = Spool(given(settings.spool))
-        self.deliveries = Deliveries(self.log, wall, {self.spool.name: self.spool})
-        self.timers = Timers(self.log, clock, wall, channel=self.spool.name, when_queued=self.deliveries.wake)
+        self.deliveries = Deliveries(self.log, clock, {self.spool.name: self.spool})
+        self.timers = Timers(self.log, clock, channel=self.spool.name, when_queued=self.deliveries.wake)
         self.consumer = make_consumer(self.log, Effects(clock, settings.timezone))
         self.subscription: Subscription = subscribe(
             kafka_broker(settings.kafka, NAME),

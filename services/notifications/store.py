@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Cursor
@@ -60,20 +60,23 @@ members_of AS (
 SELECT DISTINCT p.identity::text, p.year FROM members_of p JOIN timers t ON t.customer = p.customer
 WHERE t.status = 'fired' AND t.kind = 'birthday' AND extract(year FROM t.local_date) = p.year"""
 
+# The database's clock says when a message is tried: a process whose own clock jumps delays nothing. That of the
+# statement, because clock_timestamp() could not be looked up in an index.
 _CLAIM_DELIVERIES = """
-UPDATE deliveries SET next_try_at = %(until)s WHERE message_id IN (
-    SELECT message_id FROM deliveries WHERE next_try_at <= %(now)s ORDER BY next_try_at LIMIT %(limit)s
+UPDATE deliveries SET next_try_at = statement_timestamp() + %(lease)s WHERE message_id IN (
+    SELECT message_id FROM deliveries WHERE next_try_at <= statement_timestamp() ORDER BY next_try_at LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED)
 RETURNING message_id::text, reminder_id::text, customer::text, kind, channel, attempt"""
 
 _QUEUE = """
 INSERT INTO deliveries (message_id, reminder_id, customer, kind, channel, attempt, next_try_at)
-SELECT given.*, 0, %s FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[]) AS given
+SELECT given.*, 0, statement_timestamp()
+FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[]) AS given
 ON CONFLICT (message_id) DO NOTHING"""
 
 _RETRY = """
-UPDATE deliveries d SET attempt = given.attempt, next_try_at = given.next_try_at
-FROM unnest(%s::uuid[], %s::int[], %s::timestamptz[]) AS given (message_id, attempt, next_try_at)
+UPDATE deliveries d SET attempt = given.attempt, next_try_at = statement_timestamp() + given.pause
+FROM unnest(%s::uuid[], %s::int[], %s::interval[]) AS given (message_id, attempt, pause)
 WHERE d.message_id = given.message_id"""
 
 _RECORDS = """
@@ -165,16 +168,16 @@ def greeted(cursor: Cursor[Any], occasions: Collection[tuple[str, int]]) -> set[
     return {(row["identity"], row["year"]) for row in cursor.fetchall()}
 
 
-def queue(cursor: Cursor[Any], deliveries: Sequence[Delivery], now: datetime) -> None:
+def queue(cursor: Cursor[Any], deliveries: Sequence[Delivery]) -> None:
     """Puts messages in the queue, to be sent at once; a message that is in it stays as it is."""
     if deliveries:
         rows = [(d.message_id, d.reminder_id, d.customer, d.kind, d.channel) for d in deliveries]
-        cursor.execute(_QUEUE, (now, *_columns(rows)))
+        cursor.execute(_QUEUE, _columns(rows))
 
 
-def claim_deliveries(cursor: Cursor[Any], now: datetime, until: datetime, limit: int) -> list[Delivery]:
-    """Messages to send now. Nobody else gets them before `until`, whatever becomes of this process."""
-    cursor.execute(_CLAIM_DELIVERIES, {"now": now, "until": until, "limit": limit})
+def claim_deliveries(cursor: Cursor[Any], lease: timedelta, limit: int) -> list[Delivery]:
+    """Messages to send now. Nobody else gets them during the lease, whatever becomes of this process."""
+    cursor.execute(_CLAIM_DELIVERIES, {"lease": lease, "limit": limit})
     return [Delivery(**row) for row in cursor.fetchall()]
 
 
@@ -191,8 +194,8 @@ def close_deliveries(cursor: Cursor[Any], messages: Collection[str]) -> None:
         cursor.execute("DELETE FROM deliveries WHERE message_id = ANY(%s::uuid[])", (list(messages),))
 
 
-def retry_deliveries(cursor: Cursor[Any], retries: Sequence[tuple[str, int, datetime]]) -> None:
-    """(message, attempts so far, next try) of messages that failed for now."""
+def retry_deliveries(cursor: Cursor[Any], retries: Sequence[tuple[str, int, timedelta]]) -> None:
+    """(message, attempts so far, pause before the next one) of messages that failed for now."""
     if retries:
         cursor.execute(_RETRY, _columns(retries))
 

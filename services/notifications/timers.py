@@ -37,14 +37,11 @@ _logger = get_logger(__name__)
 
 
 class Timers:
-    """The loop over due timers. `clock` says what is due; `wall` when a message may leave; both may be the same."""
+    """The loop over due timers. `clock` says what is due; a fired one's message may leave at once."""
 
-    def __init__(
-        self, log: Log, clock: Clock, wall: Clock, *, channel: str, when_queued: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, log: Log, clock: Clock, *, channel: str, when_queued: Callable[[], None] = lambda: None) -> None:
         self._log = log
         self._clock = clock
-        self._wall = wall
         self._channel = channel
         self._when_queued = when_queued
         self._moved = asyncio.Event()
@@ -117,7 +114,7 @@ class Timers:
         sources = store.records_at(tx.cursor, [(timer.stream, timer.seq) for timer in due])
         endings = _append(tx, book, {timer.reminder_id: timer for timer in due}, endings, sources)
         store.save_timers(tx.cursor, book.changed.values())
-        store.queue(tx.cursor, [self._delivery(e.change.timer) for e in endings if e.fired], self._wall.now())
+        store.queue(tx.cursor, [self._delivery(e.change.timer) for e in endings if e.fired])
         for customer in sorted(erased):
             store.purge(tx.cursor, customer)
         return _tally(endings)

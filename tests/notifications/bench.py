@@ -20,7 +20,7 @@ from services.notifications.deliveries import Deliveries
 from services.notifications.effects import Effects, Tally
 from services.notifications.rules.timer import Timer
 from services.notifications.timers import Timers
-from shared.clock import SystemClock, TestClock
+from shared.clock import TestClock
 from shared.consumer import Consumer
 from shared.eventlog.commit import Append, Commit
 from shared.eventlog.log import Log
@@ -174,7 +174,7 @@ def bench(create: Callable[[str], str], folder: Path, *, parked_cap: int = 1000)
         with log.transaction() as tx:
             tx.cursor.execute(INBOX_DDL)
             store.create(tx.cursor)
-        clock, wall = TestClock(START), SystemClock()
+        clock = TestClock(START)
         spool = Spool(folder / "spool")
         spool.prepare()
         yield Bench(
@@ -183,8 +183,8 @@ def bench(create: Callable[[str], str], folder: Path, *, parked_cap: int = 1000)
             log,
             clock,
             make_consumer(log, Effects(clock, ZONE), parked_cap=parked_cap),
-            Timers(log, clock, wall, channel=spool.name),
-            Deliveries(log, wall, {spool.name: spool}),
+            Timers(log, clock, channel=spool.name),
+            Deliveries(log, clock, {spool.name: spool}),
             Application(log, clock, ZONE),
             folder / "spool",
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -14,8 +15,10 @@ import pytest
 
 from services.notifications.domain import CancelReminder
 from services.notifications.timers import Timers
-from shared.clock import SystemClock
+from shared.crash import EXIT_CODE
 from shared.errors import Conflict
+from shared.events.envelope import moment
+from tests.faults.clock import library, remove_leftovers
 from tests.notifications.bench import Bench, asked, until
 from tests.notifications.bench import bench as running_bench
 
@@ -30,10 +33,13 @@ CREATE TRIGGER hold BEFORE INSERT ON deliveries FOR EACH ROW EXECUTE FUNCTION ho
 HELD = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
 
 
-def firing_process(database: Callable[[str], str], folder: Path, bench: Bench) -> subprocess.Popen[bytes]:
+def firing_process(
+    database: Callable[[str], str], folder: Path, bench: Bench, **variables: str
+) -> subprocess.Popen[bytes]:
     (kek,) = folder.glob("kek-*.json")
     arguments = (database("notifications"), database("keyring"), str(kek), bench.clock.now().isoformat())
-    return subprocess.Popen([sys.executable, "-m", "tests.notifications.killed", *arguments], cwd=ROOT)
+    command = [sys.executable, "-m", "tests.notifications.killed", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | variables)
 
 
 async def test_a_process_killed_between_claim_and_commit_leaves_the_reminder_to_fire_once(
@@ -84,11 +90,39 @@ async def test_a_crash_between_sending_and_recording_shows_the_receiver_one_mess
     assert len(bench.spooled()) == 1
 
 
+async def test_a_message_claimed_by_a_process_whose_clock_was_days_ahead_is_sent_after_the_lease(
+    empty: Callable[[str], str], tmp_path: Path
+) -> None:
+    moved = library()
+    if moved is None:
+        pytest.skip("libfaketime is not installed")
+    with running_bench(empty, tmp_path) as bench:
+        customer = await bench.register(date(1980, 3, 1))
+        await bench.follow()
+        bench.at("2027-03-02T00:00Z")
+        (tmp_path / "delivery.after_claim").touch()
+        ahead = {"LD_PRELOAD": str(moved), "FAKETIME": "+2d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        process = firing_process(empty, tmp_path, bench, CUSTLOG_CRASH_FOLDER=str(tmp_path), **ahead)
+        try:
+            assert await asyncio.to_thread(process.wait, 60) == EXIT_CODE
+        finally:
+            process.kill()
+            remove_leftovers()
+        (fired,) = (event for event in await bench.events() if event.type == FIRED)
+        assert moment(fired.recorded_at) > datetime.now(UTC) + timedelta(days=1)
+
+        assert await bench.deliveries.send_due() == {"sent": 0, "failed": 0}
+        await bench.execute("UPDATE deliveries SET next_try_at = next_try_at - interval '2 minutes'")
+        assert await bench.deliveries.send_due() == {"sent": 1, "failed": 0}
+
+        assert (await bench.told(customer)).count("message.sent") == 1
+
+
 async def test_two_instances_fire_each_reminder_once(bench: Bench) -> None:
     customers = await bench.register_many(300, date(1980, 3, 1))
     await bench.follow()
     bench.at("2027-03-02T00:00Z")
-    other = Timers(bench.log, bench.clock, SystemClock(), channel="spool")
+    other = Timers(bench.log, bench.clock, channel="spool")
 
     counts = await asyncio.gather(*(timers.fire_due() for timers in (bench.timers, other, bench.timers)))
 

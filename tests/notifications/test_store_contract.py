@@ -116,7 +116,7 @@ def test_a_purge_removes_what_is_there_and_says_how_much(desk: Desk) -> None:
         store.save_timers(tx.cursor, [mine, other])
         store.save_moves(tx.cursor, {ann: (bob, 1)})
         for _ in range(2):
-            store.queue(tx.cursor, [Delivery(uuid7(), mine.reminder_id, ann, "birthday", "spool")], NOW)
+            store.queue(tx.cursor, [Delivery(uuid7(), mine.reminder_id, ann, "birthday", "spool")])
         assert store.purge(tx.cursor, ann) == 4
         assert store.purge(tx.cursor, ann) == 0
         assert store.timers_of(tx.cursor, [ann, bob]) == [other]

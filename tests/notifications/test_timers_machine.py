@@ -24,7 +24,7 @@ from services.notifications.domain import CancelReminder, PlanFollowUp
 from services.notifications.effects import Effects
 from services.notifications.rules.birthday import MonthDay, occurrence
 from services.notifications.timers import Timers
-from shared.clock import SystemClock, TestClock
+from shared.clock import TestClock
 from shared.errors import Conflict
 from shared.eventlog.mapper import parse
 from shared.events.customer import BirthDateSet, CustomerArchived, CustomerRestored
@@ -82,7 +82,7 @@ class TimersMachine(RuleBasedStateMachine):
         self.log = MemoryLog("notifications", clock=self.clock)
         self.log.keyring.ensure(CUSTOMERS)
         self.effects = Effects(self.clock, zone)
-        self.timers = Timers(self.log, self.clock, SystemClock(), channel="spool")
+        self.timers = Timers(self.log, self.clock, channel="spool")
         self.application = Application(self.log, self.clock, zone)
 
     @rule(customer=someone, born=st.none() | days_of_birth)

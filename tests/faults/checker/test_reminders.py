@@ -72,13 +72,13 @@ def test_a_message_on_its_way_is_no_violation_a_forgotten_one_is() -> None:
     assert "neither sent nor queued" in said(replace(fired, deliveries={ITS_MESSAGE: long_ago}))
 
 
-def test_a_message_claimed_under_a_clock_that_was_ahead_is_late_and_not_lost() -> None:
+def test_a_message_that_waits_for_days_is_a_violation_even_if_a_clock_was_ahead() -> None:
     fired = life(planned(ONE), FIRED, spool=())
     in_two_days = replace(fired, deliveries={ITS_MESSAGE: NOW + timedelta(days=2)})
     jump = Fault(0, 1.0, "clock_jump", "notifications", "end", {"offset": 172800.0})
 
-    assert "neither sent nor queued" in said(in_two_days)
-    assert said(replace(in_two_days, faults=[jump])) == ""
+    for evidence in (in_two_days, replace(in_two_days, faults=[jump])):
+        assert "neither sent nor queued" in said(evidence)
 
 
 def test_a_message_that_was_given_up_is_a_violation() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.faults.plants.plant import Edit, Plant
 
 _SERVICE = ("notifications",)
-_QUEUE = "    store.queue(tx.cursor, [self._delivery(e.change.timer) for e in endings if e.fired], self._wall.now())\n"
+_QUEUE = "    store.queue(tx.cursor, [self._delivery(e.change.timer) for e in endings if e.fired])\n"
 
 PLANTS = (
     Plant(
@@ -49,7 +49,7 @@ PLANTS = (
         "same message.",
         _SERVICE,
         (
-            Edit("services.notifications.deliveries:Deliveries._claim", {"now + LEASE": "now"}),
+            Edit("services.notifications.deliveries:Deliveries._claim", {"LEASE": "LEASE * 0"}),
             Edit("services.notifications.store:_CLAIM_DELIVERIES", {"\n    FOR UPDATE SKIP LOCKED": ""}),
             Edit(
                 "services.notifications.channels.spool:Spool._write",
@@ -115,7 +115,7 @@ PLANTS = (
                     '    crash_here("timers.after_commit")\n': '    crash_here("timers.after_commit")\n'
                     "    fired = [self._delivery(e.change.timer) for e in self._ended if e.fired] if due else []\n"
                     "    with self._log.transaction() as tx:\n"
-                    "        store.queue(tx.cursor, fired, self._wall.now())\n"
+                    "        store.queue(tx.cursor, fired)\n"
                 },
             ),
         ),

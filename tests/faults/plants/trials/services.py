@@ -101,7 +101,7 @@ def _round(due: list[Any]) -> object:
     log = _Transactions()
     looked: list[Any] = []
     clock = SimpleNamespace(now=lambda: NOW)
-    timers = of(Timers, _log=log, _clock=clock, _wall=clock, _ended=[])
+    timers = of(Timers, _log=log, _clock=clock, _ended=[])
     timers._end = log.note("end", {})
     kept = store.oldest_due, store.claim_due, store.queue
 
