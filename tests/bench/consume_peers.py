@@ -44,8 +44,8 @@ Work = Literal["nothing", "insert"]
 TOPIC = "bench.consumed"
 PATIENCE_SECONDS = 300.0
 _WAYS = {
-    "FastStream, one message": "a handler of one pydantic model, default acknowledgement, no logging of each message",
-    "FastStream, batch": "batch=True, a handler of a list of models, default acknowledgement, one INSERT a batch",
+    "FastStream, one message": "a pydantic model a call, acknowledged before it is handled, no logging of each message",
+    "FastStream, batch": "a list of models a call, acknowledged before it is handled, one INSERT a batch",
 }
 _PACKAGES = ("faststream", "aiokafka", "asyncpg", "pydantic", "psycopg")
 _TABLE = "CREATE TABLE seen (id uuid PRIMARY KEY, customer uuid NOT NULL, total text NOT NULL)"
