@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
@@ -114,6 +115,12 @@ class Mongo:
             _log.warning("sessions of an earlier process not ended", code=refused.code)
             return 0
         return len(left)
+
+    async def now(self) -> datetime:
+        """The present instant by the primary's clock, in milliseconds: the same for all processes, jumping for none."""
+        told: dict[str, Any] = await self.client.admin.command("hello")
+        instant: datetime = told["localTime"]
+        return instant
 
     async def ping(self) -> None:
         """Raise a pymongo error unless a primary answers."""

@@ -15,7 +15,6 @@ from services.projections.store import Store
 from services.projections.streams import Topics
 from services.projections.views import VIEWS
 from shared.access.tokens import Verifier
-from shared.clock import SystemClock
 from shared.http import Tasks, create_app
 from shared.log import get_logger
 from shared.mongo import Driver, connect
@@ -54,7 +53,7 @@ class Service:
             instance=settings.instance,
         )
         everything = Topics(settings.kafka, list(topics), settings.partitions)
-        self.rebuild = Rebuild(self.application, everything, SystemClock())
+        self.rebuild = Rebuild(self.application, everything)
         self.readiness = Health(
             {"mongo": answering(self.mongo.ping), "keyring": keyring(self.keyring)},
             consuming=Consuming(NAME, self.subscription),

@@ -19,7 +19,6 @@ from services.projections.application import Application
 from services.projections.fold import FoldFailed
 from services.projections.store import BUILDS, Collections, Mark, mark
 from services.projections.streams import Reading, Stalled, Topics
-from shared.clock import Clock
 from shared.crash import crash_here
 from shared.errors import Conflict, Invalid
 from shared.events.envelope import instant
@@ -59,13 +58,15 @@ class Build:
 
 
 class Rebuild:
-    """Makes builds, one at a time over all instances of the service."""
+    """Makes builds, one at a time over all instances of the service.
 
-    def __init__(self, application: Application, topics: Topics, clock: Clock) -> None:
+    Whether one is still being made goes by the database's clock, so that no process can write itself a longer life.
+    """
+
+    def __init__(self, application: Application, topics: Topics) -> None:
         self._application = application
         self._store = application.store
         self._topics = topics
-        self._clock = clock
         self._running: asyncio.Task[None] | None = None
 
     async def start(self, views: Sequence[str]) -> str:
@@ -116,7 +117,7 @@ class Rebuild:
 
     async def _announce(self, build: str, views: Sequence[str]) -> None:
         builds = self._store.database[BUILDS]
-        now = self._clock.now()
+        now = await self._store.mongo.now()
         abandoned = {"running": True, "updated_at": {"$lt": instant(now - ABANDONED_AFTER)}}
         for row in await builds.find(abandoned).to_list(None):
             await self._store.drop_build(row["_id"])
@@ -211,10 +212,10 @@ class Rebuild:
         crash_here("rebuild.before_switch")
 
     async def _report(self, build: str, made: Build) -> None:
-        fields = {"applied": made.applied, "updated_at": instant(self._clock.now())}
+        fields = {"applied": made.applied, "updated_at": instant(await self._store.mongo.now())}
         await self._store.database[BUILDS].update_one({"_id": build}, {"$set": fields})
 
     async def _end(self, build: str, error: str | None) -> None:
         fields = {"state": "done" if error is None else "failed", "error": error}
-        fields["updated_at"] = instant(self._clock.now())
+        fields["updated_at"] = instant(await self._store.mongo.now())
         await self._store.database[BUILDS].update_one({"_id": build}, {"$set": fields, "$unset": {"running": 1}})

@@ -18,7 +18,6 @@ from services.projections.streams import Topics
 from shared.access.levels import Level
 from shared.access.policy import GRANTS, sees
 from shared.access.tokens import Verifier, issue, make_issuer
-from shared.clock import SystemClock
 from shared.errors import Unavailable
 from shared.events import customer as says
 from shared.events.identity import AliasAdded, Linked, Move, NumberAssigned
@@ -121,7 +120,7 @@ async def served(mongo_url: str, keyring: Keyring, tmp_path_factory: pytest.Temp
     async with views_in(mongo_url, keyring) as application:
         await application.take(sources(records))
         store: Any = application.store
-        rebuild = Rebuild(application, Topics("localhost:1", list(TOPICS), PARTITIONS), SystemClock())
+        rebuild = Rebuild(application, Topics("localhost:1", list(TOPICS), PARTITIONS))
         ring: Any = switched
         routers = [
             api.customers(store, ring),

@@ -20,7 +20,6 @@ from services.projections.streams import Topics
 from services.projections.views import VIEWS
 from services.projections.views.numbers import NUMBERS
 from services.projections.views.pulse import PULSE
-from shared.clock import SystemClock
 from shared.errors import Conflict, Invalid
 from shared.events.customer import CustomerRegistered
 from shared.events.identity import NumberAssigned
@@ -99,7 +98,7 @@ async def test_the_consumer_follows_the_topics_and_a_rebuild_switches_while_writ
         before = await application.store.active()
         await stage.publish(wire.put(events[:300]))
         await settled(application, wire)
-        rebuild = Rebuild(application, stage.reader, SystemClock())
+        rebuild = Rebuild(application, stage.reader)
 
         async def write_on() -> None:
             for start in range(300, len(events), 20):
@@ -121,7 +120,7 @@ async def test_the_consumer_follows_the_topics_and_a_rebuild_switches_while_writ
 
 async def test_the_build_before_the_last_is_dropped(stage: Stage, mongo_url: str, keyring: Keyring) -> None:
     async with views_in(mongo_url, keyring, topics=stage.topics) as application:
-        rebuild = Rebuild(application, stage.reader, SystemClock())
+        rebuild = Rebuild(application, stage.reader)
         first = (await application.store.active())["pulse"]
         for _ in range(2):
             await rebuild.start(["pulse"])
@@ -141,7 +140,7 @@ async def test_a_rebuild_leaves_out_what_is_parked(stage: Stage, mongo_url: str,
         records = wire.put(told.events)
         await stage.publish(records)
         await application.take(sources(records))
-        rebuild = Rebuild(application, stage.reader, SystemClock())
+        rebuild = Rebuild(application, stage.reader)
         switch["on"] = False
         await rebuild.start(list(VIEWS))
         await rebuild.wait()
@@ -164,7 +163,7 @@ async def test_a_build_that_cannot_take_what_the_live_view_took_is_given_up(
         await application.take(sources(records))
         before = await application.store.active()
         switch["on"] = True
-        rebuild = Rebuild(application, stage.reader, SystemClock())
+        rebuild = Rebuild(application, stage.reader)
         await rebuild.start(["numbers"])
         await rebuild.wait()
         (progress,) = await rebuild.progress()
@@ -187,7 +186,7 @@ async def test_a_view_of_a_new_version_is_built_before_it_is_read(
     newer = {**VIEWS, "pulse": replace(PULSE, version=2)}
     async with views_in(mongo_url, keyring, topics=stage.topics, database=database, views=newer) as application:
         assert await application.store.outdated() == ["pulse"]
-        rebuild = Rebuild(application, stage.reader, SystemClock())
+        rebuild = Rebuild(application, stage.reader)
         task = asyncio.create_task(rebuild.keep_current(0.05))
 
         async def current() -> bool:
@@ -204,7 +203,7 @@ async def test_only_one_rebuild_runs_and_only_of_views_there_are(
     stage: Stage, mongo_url: str, keyring: Keyring
 ) -> None:
     async with views_in(mongo_url, keyring, topics=stage.topics) as application:
-        rebuild = Rebuild(application, stage.reader, SystemClock())
+        rebuild = Rebuild(application, stage.reader)
         with pytest.raises(Invalid):
             await rebuild.start(["nothing"])
         await rebuild.start(["pulse"])
@@ -219,7 +218,7 @@ async def test_a_build_whose_process_ended_is_cleared_away(stage: Stage, mongo_u
         await store.create([PULSE], "dead_1")
         old = "2020-01-01T00:00:00.000000Z"
         await store.database[BUILDS].insert_one({"_id": "dead", "running": True, "updated_at": old, "state": "running"})
-        rebuild = Rebuild(application, stage.reader, SystemClock())
+        rebuild = Rebuild(application, stage.reader)
         await rebuild.start(["pulse"])
         await rebuild.wait()
         assert not [name for name in await store.database.list_collection_names() if "dead" in name]
@@ -236,7 +235,7 @@ async def test_a_build_that_was_taken_for_dead_never_becomes_the_view(
         records = wire.put(a_history(14, 60))
         await stage.publish(records)
         await application.take(sources(records))
-        rebuild, other = (Rebuild(application, stage.reader, SystemClock()) for _ in range(2))
+        rebuild, other = (Rebuild(application, stage.reader) for _ in range(2))
         complete = asyncio.Event()
 
         async def stand_still(session: Any, **build: Any) -> None:
