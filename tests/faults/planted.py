@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def hunt(name: str, first_seed: int) -> Caught:
 
 def _storm(plant: str, faults: Sequence[str], rate: float, seed: int, minutes: float) -> dict[str, Sequence[str]]:
     """The broken invariants of one run with some of their violations; nothing if the run was green or void."""
-    with tempfile.TemporaryDirectory(prefix=f"custlog-plant-{plant}-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"custlog-plant-{plant}-", ignore_cleanup_errors=True) as folder:
         command = [sys.executable, "-m", "tests.faults", f"--plant={plant}", f"--faults={','.join(faults) or 'none'}"]
         command += [f"--seed={seed}", f"--rate={rate}", f"--minutes={minutes}", f"--every={EVERY}"]
         command += [f"--folder={folder}"]
@@ -62,7 +62,9 @@ def _storm(plant: str, faults: Sequence[str], rate: float, seed: int, minutes: f
     try:
         answer: dict[str, Any] = json.loads(done.stdout.strip().rsplit("\n", 1)[-1])
     except json.JSONDecodeError:
-        raise RuntimeError(f"the storm with {plant} ended without a verdict: {done.stderr[-2000:]}") from None
+        # On a machine that is busy otherwise the system may not even start: that catches nothing, it is tried again.
+        sys.stderr.write(f"a storm with {plant} ended without a verdict: {done.stderr[-1000:]}\n")
+        return {}
     broken = {name: found.get("violations", []) for name, found in answer["invariants"].items() if found["ok"] is False}
     if not broken and answer["settled_seconds"] is None:
         return {"I12": ["the system never came to rest"]}
@@ -80,7 +82,8 @@ def main() -> None:
     if given.output.exists():
         caught = {entry["plant"]: Caught(**entry) for entry in json.loads(given.output.read_text())}
     with ThreadPoolExecutor(given.jobs) as pool:
-        for one in pool.map(lambda name: hunt(name, given.seed), given.only):
+        for hunting in as_completed([pool.submit(hunt, name, given.seed) for name in given.only]):
+            one = hunting.result()
             caught[one.plant] = one
             by = ", ".join(one.caught_by) or "NOT CAUGHT"
             sys.stderr.write(f"{one.plant}: {by} after {one.seconds:.0f} s, {one.runs} runs. {one.first}\n")
