@@ -55,7 +55,7 @@ def greeted(cursor: Any, occasions: Collection[tuple[str, int]]) -> set[tuple[st
     return over.intersection(occasions)
 
 
-def queue(cursor: Any, deliveries: Sequence[Delivery], *_: datetime) -> None:
+def queue(cursor: Any, deliveries: Sequence[Delivery]) -> None:
     for delivery in deliveries:
         cursor["deliveries"].setdefault(delivery.message_id, delivery)
 
