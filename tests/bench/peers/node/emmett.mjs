@@ -12,6 +12,7 @@ const FILL_COMMIT = 100;
 const PAGE = 1000n;
 const QUIET_MS = 3000;
 const PATIENCE_MS = 5000;
+const START_MS = 20000;
 
 let url, store, sample;
 let number = 0;
@@ -96,11 +97,21 @@ async function readAll() {
 }
 
 async function following(seen, during) {
+  const probe = `probe-${randomUUID()}`;
+  let follows = false;
+  const eachMessage = (message) => {
+    if (message.metadata.streamName === probe) follows = true;
+    else seen(message);
+  };
   const consumer = postgreSQLEventStoreConsumer({ connectionString: url });
-  consumer.reactor({ processorId: randomUUID(), startFrom: 'END', eachMessage: (message) => seen(message) });
+  consumer.reactor({ processorId: randomUUID(), startFrom: 'END', eachMessage });
   const running = consumer.start();
-  await sleep(500); // it finds out where the end is
   try {
+    // It does not say when it has found the end: what is written before is not its to see.
+    for (const began = performance.now(); !follows; await sleep(50)) {
+      if (performance.now() - began > START_MS) throw new Missing('its consumer did not begin');
+      await store.appendToStream(probe, prepare(1));
+    }
     return await during();
   } finally {
     await consumer.close();
