@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from shared.clock import Clock
 from shared.errors import CommandReused, CustlogError, Unavailable
 from shared.eventlog.commit import Commit, Committed, Writer
 from shared.eventlog.group import GroupCommit
+from shared.eventlog.loading import GroupLoad
 from shared.eventlog.mapper import Record, open_record, parse, subjects
 from shared.eventlog.recorder import (
     LOCK,
@@ -30,6 +31,7 @@ from shared.eventlog.recorder import (
 )
 from shared.events.envelope import Recorded
 from shared.privacy.keyring import Keyring
+from shared.privacy.sealing import DataKey
 
 R = TypeVar("R")
 
@@ -104,6 +106,7 @@ class Log:
         self.recorder = LogRecorder(self.datastore)
         self._writer = Writer(self.recorder, keyring, name, clock)
         self._commits = GroupCommit(self.recorder, self._writer, on_commit=self._committed)
+        self._loads = GroupLoad(self._load_streams)
         self._on_commit = on_commit
         self._listeners: list[Callable[[], None]] = []
         self._threads = ThreadPoolExecutor(POOL_SIZE, thread_name_prefix=f"log-{name}")
@@ -141,12 +144,24 @@ class Log:
         return await self.in_thread(self.head)
 
     async def load(self, stream: str) -> list[Recorded]:
-        """All events of one stream in order; empty if there is none."""
-        return await self.in_thread(lambda: self.load_now(stream))
+        """All events of one stream in order; empty if there is none. Concurrent loads are read together."""
+        return await self._loads.load(stream)
 
     def load_now(self, stream: str) -> list[Recorded]:
         """`load` for callers that are in a thread already."""
-        return self.open_all([parse(state) for state in self._ask(lambda cursor: stored_states(cursor, stream))])
+        found = self._load_now([stream]).get(stream, ())
+        if isinstance(found, Exception):
+            raise found
+        return list(found)
+
+    async def _load_streams(self, streams: Sequence[str]) -> Mapping[str, Sequence[Recorded] | Exception]:
+        return await self.in_thread(lambda: self._load_now(streams))
+
+    def _load_now(self, streams: Sequence[str]) -> Mapping[str, Sequence[Recorded] | Exception]:
+        stored = self._ask(lambda cursor: stored_states(cursor, streams))
+        records = {stream: [parse(state) for state in states] for stream, states in stored.items()}
+        keys = self.keyring.fetch(set().union(*map(subjects, records.values())))
+        return {stream: _opened(of_stream, keys) for stream, of_stream in records.items()}
 
     def open_all(self, records: Sequence[Record], positions: Sequence[int] | None = None) -> list[Recorded]:
         """The events with their personal fields (`Erased` where the key is gone), one keyring query for all."""
@@ -213,3 +228,11 @@ class Log:
     def _wake(self) -> None:
         for listener in self._listeners:
             listener()
+
+
+def _opened(records: Sequence[Record], keys: Mapping[str, DataKey]) -> Sequence[Recorded] | Exception:
+    # One stream that cannot be opened is no matter of those who asked for others.
+    try:
+        return [open_record(record, keys) for record in records]
+    except Exception as error:  # noqa: BLE001 - its callers get it
+        return error

@@ -123,6 +123,10 @@ _APPEND = SQL("SELECT commit_no, refusal, subject, base FROM append_events({})")
 )
 
 
+_STATES = """
+SELECT originator_id, state FROM events WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version"""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why one commit of a group was not taken: a known command, another version, or a key held by another stream."""
@@ -154,12 +158,13 @@ def stored_answers(cursor: Cursor[Any], commands: Sequence[str]) -> list[StoredA
     ]
 
 
-def stored_states(cursor: Cursor[Any], stream: str) -> list[bytes]:
-    """The stored bytes of one stream's events, in order."""
-    cursor.execute(
-        "SELECT state FROM events WHERE originator_id = %s ORDER BY originator_version", (stream,), prepare=True
-    )
-    return [bytes(row["state"]) for row in cursor.fetchall()]
+def stored_states(cursor: Cursor[Any], streams: Sequence[str]) -> dict[str, list[bytes]]:
+    """The stored bytes of these streams' events, in order; a stream without events is missing in the answer."""
+    cursor.execute(_STATES, (list(streams),), prepare=True, binary=True)
+    found: dict[str, list[bytes]] = {}
+    for row in cursor.fetchall():
+        found.setdefault(row["originator_id"], []).append(bytes(row["state"]))
+    return found
 
 
 def head_of_log(cursor: Cursor[Any]) -> int:

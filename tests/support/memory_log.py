@@ -144,6 +144,9 @@ class MemoryLog(Log):
             waiting = deque(number for number in waiting if number not in answers)
         return [answers[number] for number in range(len(commits))]
 
+    async def load(self, stream: str) -> list[Recorded]:
+        return self.load_now(stream)
+
     def load_now(self, stream: str) -> list[Recorded]:
         rows = self.tables["events"].values()
         return self.open_all([parse(state) for of_stream, _, state, _ in rows if of_stream == stream])
