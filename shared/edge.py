@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import log, metrics, problem
 from shared.access.tokens import Verifier
-from shared.errors import CustlogError, Unauthenticated
+from shared.errors import Busy, CustlogError, Unauthenticated
 from shared.ids import uuid7
 
 OPEN_PATHS = frozenset({"/health/live", "/health/ready", "/metrics", "/openapi.json"})
@@ -68,11 +68,36 @@ class Observe:
             failure = problem.known(error) or CustlogError()
             # What is left of the body was not read, so the connection cannot serve another request.
             response = problem.answer(
-                failure, headers={"Connection": "close"} if failure.status in (401, 413) else None
+                failure,
+                headers={"Connection": "close"} if failure.status in (401, 413) or isinstance(failure, Busy) else None,
             )
             await response(scope, receive, send_noting_status)
         finally:
             _record(scope, status, time.perf_counter() - started)
+
+
+class Limit:
+    """Takes so many requests at once and answers the others Busy, so that a slow server costs no more than that.
+
+    Health and metrics are always answered.
+    """
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+        self._running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+            await self._app(scope, receive, send)
+            return
+        if self._running >= self._most:
+            raise Busy(f"This process is working on {self._most} requests already; send it again in a moment.")
+        self._running += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._running -= 1
 
 
 class Authenticate:
@@ -109,7 +134,7 @@ def _log_failure(error: Exception) -> None:
     failure = problem.known(error)
     if failure is None:
         _log.error("request failed by a defect", exc_info=error)
-    elif failure.status >= 500:
+    elif failure.status >= 500 and not isinstance(failure, Busy):
         _log.warning("request failed, a server does not answer", exc_info=error)
 
 

@@ -148,3 +148,10 @@ class Unavailable(CustlogError):
 
     def __init__(self, detail: str = "", *, retry_after: int = 1) -> None:
         super().__init__(detail, retry_after=retry_after)
+
+
+class Busy(Unavailable):
+    """More requests at once than this process takes. Fate: retry after `retry_after` seconds; nothing was looked at."""
+
+    code = "busy"
+    title = "Too many requests at once"

@@ -21,7 +21,7 @@ from shared import log, metrics, problem
 from shared.access.policy import Action, allows
 from shared.access.tokens import Caller, Verifier
 from shared.body import GuardBody
-from shared.edge import Authenticate, Correlate, Observe
+from shared.edge import Authenticate, Correlate, Limit, Observe
 from shared.errors import CustlogError, Forbidden, Malformed, VersionRequired
 from shared.settings import Settings
 
@@ -106,6 +106,7 @@ def create_app(
         middleware=[
             Middleware(Correlate),
             Middleware(Observe),
+            Middleware(Limit, most=settings.max_requests),
             Middleware(Authenticate, verifier=verifier),
             Middleware(GuardBody, max_body_bytes=settings.max_body_bytes, larger=larger_bodies),
         ],

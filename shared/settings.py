@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     spool: Path | None = Field(default=None, description="folder for outgoing messages")
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, le=1024 * 1024 * 1024)
     max_intake_bytes: int = Field(default=16 * 1024**3, ge=1024, description="of one file sent to POST /intake")
+    max_requests: int = Field(
+        default=256, ge=1, le=10_000, description="worked on at once; the others are answered 503"
+    )
     phone_region: str = Field(
         default="ZZ",
         pattern="^[A-Z]{2}$",

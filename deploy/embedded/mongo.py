@@ -39,6 +39,8 @@ class MongoServer(Server):
         command = [_binary(), "--dbpath", str(self.folder / "data"), "--port", str(self.port), "--bind_ip", LOOPBACK]
         command += ["--replSet", _SET, "--wiredTigerCacheSizeGB", "1", "--oplogSize", "1024"]
         command += ["--nounixsocket", "--quiet"]
+        # What is slow is logged with the documents it is about, and those hold personal data.
+        command += ["--slowms", str(2**31 - 1), "--slowOpSampleRate", "0"]
         command += [argument for parameter in parameters for argument in ("--setParameter", parameter)]
         return Child(command, output=self.log)
 

@@ -17,9 +17,12 @@ import pytest
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
 from pydantic import BaseModel, ConfigDict
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from shared import errors
 from shared.access.tokens import Caller, Verifier, issue, make_issuer
+from shared.edge import Limit, Observe
 from shared.http import Readiness, create_app, expected_version, require
 from shared.log import configure, correlation
 from shared.settings import Settings
@@ -338,3 +341,28 @@ async def test_concurrent_requests_keep_their_own_correlation(client: httpx.Asyn
     )
 
     assert [response.json()["correlation"] for response in responses] == ids
+
+
+async def test_more_requests_than_a_process_takes_are_turned_away_at_once_and_health_is_answered() -> None:
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/slow":
+            entered.set()
+            await release.wait()
+        await PlainTextResponse("done")(scope, receive, send)
+
+    app = Observe(Limit(slow, most=1))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
+        first = asyncio.create_task(client.get("/slow"))
+        await entered.wait()
+
+        refused = await client.get("/customers")
+        health = await client.get("/health/live")
+        release.set()
+        done = await first
+        again = await client.get("/customers")
+
+    assert (refused.status_code, refused.json()["type"]) == (503, "urn:custlog:problem:busy")
+    assert (refused.headers["Retry-After"], refused.headers["Connection"]) == ("1", "close")
+    assert (health.status_code, done.status_code, again.status_code) == (200, 200, 200)
