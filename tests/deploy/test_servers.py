@@ -204,3 +204,21 @@ def test_a_crashed_server_is_seen_as_dead_and_leaves_no_zombie(tmp_path: Path) -
         assert not Path(f"/proc/{pid}").exists()
     finally:
         server.kill()
+
+
+def test_what_is_slow_in_mongo_is_not_logged_with_the_documents_it_is_about(tmp_path: Path) -> None:
+    server = MongoServer(tmp_path / "mongo")
+    server.prepare()
+    server.start()
+    try:
+        with MongoClient[dict[str, Any]](server.url) as client:
+            client.test.people.insert_one({"_id": 1, "name": "Canary Xylophone"})
+            slowly = {"$where": "sleep(300) || true", "name": "Canary Xylophone"}
+            client.test.people.update_one(slowly, {"$set": {"name": "Canary Xylophone Junior"}})
+            assert client.test.people.find_one({"_id": 1}) == {"_id": 1, "name": "Canary Xylophone Junior"}
+    finally:
+        server.stop()
+
+    said = server.log.read_text(errors="replace")
+    assert "Waiting for connections" in said
+    assert "Xylophone" not in said
