@@ -23,6 +23,7 @@ from deploy.embedded.postgres import DATABASES, PostgresServer
 from deploy.embedded.server import Server
 
 T = TypeVar("T")
+DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -222,3 +223,16 @@ def test_what_is_slow_in_mongo_is_not_logged_with_the_documents_it_is_about(tmp_
     said = server.log.read_text(errors="replace")
     assert "Waiting for connections" in said
     assert "Xylophone" not in said
+
+
+def test_postgres_answers_a_commit_only_when_it_is_on_the_disk(tmp_path: Path) -> None:
+    server = PostgresServer(tmp_path / "postgres")
+    server.prepare()
+    server.start()
+    try:
+        with psycopg.connect(server.url) as connection:
+            found = [connection.execute(f"SHOW {name}").fetchall()[0][0] for name in DURABLE]
+    finally:
+        server.stop()
+
+    assert dict(zip(DURABLE, found, strict=True)) == dict.fromkeys(DURABLE, "on")
