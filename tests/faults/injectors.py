@@ -113,6 +113,8 @@ async def disk_full(scene: Scene, fault: Fault) -> Evidence:
     if not disk.available:
         raise Impossible("no file system of its own could be mounted")
     taken = disk.fill()
+    if not taken:
+        raise Impossible("it was full already")
     try:
         await asyncio.sleep(fault.seconds)
         free = disk.left()
@@ -159,7 +161,8 @@ async def zombie(scene: Scene, fault: Fault) -> Evidence:
         await stand.proxies.set(way, "pass")
         async with _second(stand, fault.target) as pid:
             await asyncio.sleep(fault.seconds * 0.7)
-            os.kill(evidence["pid"], signal.SIGCONT)
+            with suppress(ProcessLookupError):  # another fault may have ended it
+                os.kill(evidence["pid"], signal.SIGCONT)
             await asyncio.sleep(fault.seconds * 0.3)
     return {**evidence, "second": pid}
 
@@ -268,7 +271,10 @@ async def _tried(asking: Awaitable[Any]) -> None:
 async def _signalled(scene: Scene, target: str, number: signal.Signals) -> Evidence:
     before = scene.stand.pid(target)
     began = scene.folder.now()
-    os.kill(before, number)
+    try:
+        os.kill(before, number)
+    except ProcessLookupError:
+        raise Impossible("the process was just gone") from None
     await _until(lambda: _is_another(scene.stand, target, before), BACK_SECONDS)
     after = scene.stand.pid(target)
     if after == before:
