@@ -31,6 +31,7 @@ REPEATED = 0.05
 REPEATED_FILES = 0.3
 REUSED = 0.01
 REPEAT_WITHIN_SECONDS = 3.0
+BEHIND_SECONDS = 5.0
 END_SECONDS = 30.0
 
 
@@ -107,7 +108,8 @@ class Load:
             # Where this process had to wait, all that came meanwhile is sent now: a slow client must not spare anybody.
             while at <= self._run.now() and not until.is_set():
                 self._arrive()
-                at += self._arrivals.expovariate(self._rate)
+                # While the system is taken down and up again nothing here runs: what is older had no client to send it.
+            at = max(at + self._arrivals.expovariate(self._rate), self._run.now() - BEHIND_SECONDS)
 
     def _arrive(self) -> None:
         if self._calling >= self._in_flight:
