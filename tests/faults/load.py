@@ -105,11 +105,12 @@ class Load:
         while not until.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(until.wait(), max(0.001, at - self._run.now()))
+            # While the system is taken down and up again nothing here runs: what is older had no client to send it.
+            at = max(at, self._run.now() - BEHIND_SECONDS)
             # Where this process had to wait, all that came meanwhile is sent now: a slow client must not spare anybody.
             while at <= self._run.now() and not until.is_set():
                 self._arrive()
-                # While the system is taken down and up again nothing here runs: what is older had no client to send it.
-            at = max(at + self._arrivals.expovariate(self._rate), self._run.now() - BEHIND_SECONDS)
+                at += self._arrivals.expovariate(self._rate)
 
     def _arrive(self) -> None:
         if self._calling >= self._in_flight:
