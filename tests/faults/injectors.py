@@ -196,7 +196,9 @@ async def mongo_wiped(scene: Scene, fault: Fault) -> Evidence:
             client.drop_database("custlog")
         return len(names)
 
-    return {"collections": await asyncio.to_thread(wipe)}
+    if not (collections := await asyncio.to_thread(wipe)):
+        raise Impossible("it was empty already")
+    return {"collections": collections}
 
 
 async def topic_deleted(scene: Scene, fault: Fault) -> Evidence:
