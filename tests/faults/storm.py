@@ -105,8 +105,8 @@ class _Storm:
         for fault in self._planned:
             await asyncio.sleep(max(0.0, began + fault.at - self._run.now()))
             # While the whole system was down nothing could go wrong: the rest of the plan comes so much later.
-            late = self._run.now() - began - fault.at
-            began += late if late > LATE_SECONDS else 0.0
+            behind = self._run.now() - began - fault.at
+            began += behind if behind > LATE_SECONDS else 0.0
             self._tell(f"{self._run.now():6.1f} s  {fault.kind} {fault.target}")
             running.append(asyncio.create_task(self._do(fault)))
         await asyncio.sleep(max(0.0, began + self._options.minutes * 60 - self._run.now()))
