@@ -18,7 +18,7 @@ def recovery_table(records: Sequence[Mapping[str, Any]]) -> str:
         first, lag = felt.setdefault((record["kind"], record["target"]), ([], []))
         first += record["first_ok_seconds"]
         lag += record["lag0_seconds"]
-    lines = ["| what | to whom | times | s to the first good answer | s until nothing is behind |"]
+    lines = ["| what | to whom | times | s to the first good answer | s until all have caught up |"]
     lines.append("|---|---|---:|---:|---:|")
     lines += [
         f"| {kind} | {target} | {len(first)} | {_seconds(first)} | {_seconds(lag)} |"
