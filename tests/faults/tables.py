@@ -35,7 +35,7 @@ def plants_table(records: Sequence[Mapping[str, Any]]) -> str:
     lines = ["| planted | what it does | faults | caught by | after s |", "|---|---|---|---|---:|"]
     for record in records:
         by = ", ".join(record["caught_by"]) or "**not caught**"
-        faults = ", ".join(record["faults"])
+        faults = ", ".join(record["faults"]) or "none"
         lines.append(f"| {record['plant']} | {_text(record['what'])} | {faults} | {by} | {record['seconds']:.0f} |")
     return "\n".join(lines)
 
