@@ -24,5 +24,5 @@ def test_a_plant_that_nothing_caught_stands_out() -> None:
 
     assert plants_table(records).splitlines()[2:] == [
         "| naive_poller | id > last | kill | I3, I5 | 41 |",
-        "| deaf | a \\| b c |  | **not caught** | 600 |",
+        "| deaf | a \\| b c | none | **not caught** | 600 |",
     ]
