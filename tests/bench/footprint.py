@@ -9,6 +9,7 @@ import psutil
 import psycopg
 
 from deploy.embedded.home import Home, State
+from deploy.history import database_url
 from shared.mongo import connect
 
 _TABLES = """
@@ -39,7 +40,7 @@ def events(state: State) -> dict[str, int]:
     """Log -> number of its events."""
     found = {}
     for log in LOGS:
-        with psycopg.connect(database_url(state, log)) as connection:
+        with psycopg.connect(database_url(state.servers["postgres"].url, log)) as connection:
             row = connection.execute(_EVENTS).fetchone()
         found[log] = int(row[0]) if row else 0
     return found
@@ -49,7 +50,7 @@ async def disk(home: Home, state: State, database: str = "custlog") -> dict[str,
     """Bytes by what holds them: every database of PostgreSQL, the topics, every view that is read now."""
     held: dict[str, int] = {}
     for name in (*LOGS, "keyring"):
-        with psycopg.connect(database_url(state, name)) as connection:
+        with psycopg.connect(database_url(state.servers["postgres"].url, name)) as connection:
             row = connection.execute(_TABLES).fetchone()
         held[f"postgres {name} tables"], held[f"postgres {name} indexes"] = row or (0, 0)
     topics = (home.data / "kafka" / "data").glob("*.events-*")
@@ -66,12 +67,6 @@ async def disk(home: Home, state: State, database: str = "custlog") -> dict[str,
     finally:
         await mongo.close()
     return held
-
-
-def database_url(state: State, name: str) -> str:
-    """The libpq URL of a database of this system's PostgreSQL."""
-    base, _, query = state.servers["postgres"].url.partition("?")
-    return f"{base.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
 
 
 def _allocated(folder: Path) -> int:

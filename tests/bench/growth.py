@@ -29,8 +29,9 @@ from tests.bench.measure import calm, percentiles, short
 from tests.bench.population import Population
 from tests.bench.questions import QUERIES, Known, orders, questions
 from tests.bench.stand import Stand, stand
-from tests.bench.system import fresh_database, open_log, restarted
+from tests.bench.system import fresh_database, restarted
 from tests.bench.wire import Load, Request, send
+from tests.support.logs import log_of_system
 
 SIZES = (10_000, 100_000, 1_000_000)
 LOADED = 500
@@ -112,7 +113,7 @@ class Growing:
     async def _load(self, client: Client) -> dict[str, Any]:
         """One customer after the other out of the log, opened."""
         seconds = []
-        with open_log(client) as log:
+        with log_of_system(client.home, "customer") as log:
             for customer in self._random.choices(self._known.customers, k=LOADED):
                 began = time.perf_counter()
                 await log.load(f"customer-{customer}")
@@ -136,7 +137,7 @@ class Growing:
         """The whole customer log once more into a topic of its own, by a relay beside the one of the service."""
         kafka, topic = client.state.servers["kafka"].url, f"bench.{self._known.rows}"
         await ensure_topics(kafka, [topic], partitions=relay.PARTITIONS, replication=1)
-        with open_log(client) as log:
+        with log_of_system(client.home, "customer") as log:
             size = log.head()
             seconds = await relay.publish(log, fresh_database(client), kafka, topic, size)
         return {"relay": {"events": size, "events_per_second": short(size / seconds)}}

@@ -27,6 +27,8 @@ from pymongo.errors import PyMongoError
 
 from deploy.client import connect
 from deploy.embedded.errors import EmbeddedError
+from deploy.embedded.postgres import PostgresServer
+from deploy.embedded.server import Server
 from shared.errors import Unavailable
 from tests.faults import unknown
 from tests.faults.backup import Backups
@@ -67,8 +69,7 @@ async def kill(scene: Scene, fault: Fault) -> Evidence:
 
 async def restart(scene: Scene, fault: Fault) -> Evidence:
     """A clean end, as a deployment makes it."""
-    polite = signal.SIGINT if fault.target == "postgres" else signal.SIGTERM
-    return await _signalled(scene, fault.target, polite)
+    return await _signalled(scene, fault.target, clean_end(fault.target))
 
 
 async def stop(scene: Scene, fault: Fault) -> Evidence:
@@ -221,6 +222,11 @@ async def restore(scene: Scene, fault: Fault) -> Evidence:
     """The system is stopped and started again from its backup; what was answered in between is lost by definition."""
     evidence = scene.backups.restore(scene.stand)
     return {**evidence, "restored_at": scene.folder.now()}
+
+
+def clean_end(process: str) -> signal.Signals:
+    """The signal that its supervisor would end a server or service with."""
+    return PostgresServer.stop_signal if process == "postgres" else Server.stop_signal
 
 
 async def _redrive(scene: Scene) -> None:

@@ -17,13 +17,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.embedded.home import PROJECT
 from tests.faults.plants import PLANTS
 
 LIMIT_SECONDS = 600.0
 MINUTES = 0.35
 EVERY = 4.0
 RATE = 20.0
-PROJECT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from deploy.client import Client, connect, progress
 from deploy.embedded.errors import EmbeddedError
 from shared.ids import uuid7
 from tests.faults.folder import RunFolder
+from tests.faults.injectors import clean_end
 from tests.faults.load import Load
 from tests.faults.plan import SERVERS, SERVICES
 from tests.faults.stand import Stand
@@ -55,9 +56,9 @@ async def measure(stand: Stand, folder: RunFolder, rounds: int) -> list[dict[str
     found = []
     async with connect(stand.home, "probe", "admin", "operator", "sales") as client:
         client.http.timeout = httpx.Timeout(ASK_SECONDS)
-        for number, kind in ((signal.SIGKILL, "kill"), (signal.SIGTERM, "restart")):
+        for kind in ("kill", "restart"):
             for target in (*SERVICES, *SERVERS):
-                measured = [await _one(stand, client, target, number) for _ in range(rounds)]
+                measured = [await _one(stand, client, target, kind) for _ in range(rounds)]
                 found.append(
                     {
                         "kind": kind,
@@ -72,11 +73,10 @@ async def measure(stand: Stand, folder: RunFolder, rounds: int) -> list[dict[str
     return found
 
 
-async def _one(stand: Stand, client: Client, target: str, number: signal.Signals) -> tuple[float, float]:
+async def _one(stand: Stand, client: Client, target: str, kind: str) -> tuple[float, float]:
     await asyncio.sleep(CALM_SECONDS)
-    polite = signal.SIGINT if target == "postgres" and number == signal.SIGTERM else number
     pid = stand.pid(target)
-    os.kill(pid, polite)
+    os.kill(pid, signal.SIGKILL if kind == "kill" else clean_end(target))
     began = time.monotonic()
     while _there(pid):  # noqa: ASYNC110 - a clean end takes its time, and answers well until then
         await asyncio.sleep(0.005)

@@ -19,6 +19,7 @@ import orjson
 
 from deploy.client import caught_up, connect
 from deploy.embedded.errors import EmbeddedError
+from deploy.embedded.home import PROJECT
 from shared.events.envelope import instant
 from tests.bench import machine
 from tests.faults.backup import Backups
@@ -34,7 +35,6 @@ SETTLE_SECONDS = 180.0
 """So long everything may take to catch up after the last fault."""
 CHECK_SECONDS = 600.0
 LATE_SECONDS = 2.0
-PROJECT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)

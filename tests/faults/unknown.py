@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from deploy.client import running_state
 from deploy.embedded.home import Home
-from shared.clock import SystemClock
 from shared.eventlog.commit import Append, Commit
-from shared.eventlog.log import Log
 from shared.events.envelope import Actor, Cause, Contract, General
 from shared.ids import uuid7
-from shared.privacy.keyring import KeyEncryptionKeys, Keyring
+from tests.support.logs import log_of_system
 
 VERSION = 99
 _ACTOR = Actor(id="newer-build", kind="service")
@@ -31,25 +28,12 @@ def append(home: Home, log_name: str) -> tuple[str, int]:
 
     Raises what the log raises while PostgreSQL is away.
     """
-    keyring = Keyring(_address(home, "keyring"), KeyEncryptionKeys.read(home.kek_file), pool_size=1)
-    keyring.open()
-    log = Log(log_name, _address(home, log_name), keyring, SystemClock())
     customer, command = uuid7(), uuid7()
     cause = Cause(_ACTOR, "test", "service", command, command, command)
     commit = Commit(cause, (Append(f"customer-{customer}", customer, 0, (FromTheFuture(tag="future"),)),))
-    try:
-        log.open()
-        with log.transaction() as tx:
-            tx.lock()
-            (answer,) = tx.append([commit])
-    finally:
-        log.close()
-        keyring.close()
+    with log_of_system(home, log_name) as log, log.transaction() as tx:
+        tx.lock()
+        (answer,) = tx.append([commit])
     if isinstance(answer, Exception):
         raise answer
     return customer, answer.position
-
-
-def _address(home: Home, database: str) -> str:
-    base, mark, query = running_state(home).servers["postgres"].url.partition("?")
-    return f"{base.rsplit('/', 1)[0]}/{database}{mark}{query}"

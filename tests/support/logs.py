@@ -10,6 +10,9 @@ from pathlib import Path
 
 import orjson
 
+from deploy.client import running_state
+from deploy.embedded.home import Home
+from deploy.history import database_url
 from shared.clock import SystemClock
 from shared.eventlog.commit import Append, Commit, digest
 from shared.eventlog.log import Log
@@ -39,11 +42,24 @@ def running_keyring(url: str, folder: Path) -> Iterator[Keyring]:
 @contextmanager
 def running_log(name: str, url: str, keyring: Keyring) -> Iterator[Log]:
     log = Log(name, url, keyring, SystemClock())
-    log.open()
     try:
+        log.open()
         yield log
     finally:
         log.close()
+
+
+@contextmanager
+def log_of_system(home: Home, name: str) -> Iterator[Log]:
+    """A log of a running system, beside its service. EmbeddedError if none runs."""
+    address = running_state(home).servers["postgres"].url
+    keyring = Keyring(database_url(address, "keyring"), KeyEncryptionKeys.read(home.kek_file), pool_size=1)
+    keyring.open()
+    try:
+        with running_log(name, database_url(address, name), keyring) as log:
+            yield log
+    finally:
+        keyring.close()
 
 
 def cause(command: str | None = None) -> Cause:

@@ -22,6 +22,7 @@ from deploy.embedded.kafka import KafkaServer
 from deploy.embedded.mongo import MongoServer
 from deploy.embedded.postgres import PostgresServer
 from deploy.embedded.server import Server
+from deploy.history import database_url
 from tests.support import docker
 
 PostgresUrl = Callable[[str], str]
@@ -87,8 +88,7 @@ def postgres_url(servers: Servers) -> PostgresUrl:
         database = f"{name}_{uuid.uuid4().hex[:8]}"
         with psycopg.connect(servers.postgres, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
-        address, _, query = servers.postgres.partition("?")
-        return f"{address.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
+        return database_url(servers.postgres, database)
 
     return create
 
