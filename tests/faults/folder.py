@@ -47,8 +47,11 @@ class RunFolder:
         return orjson.loads((self.path / f"{name}.json").read_bytes())
 
     def read_lines(self, name: str) -> list[Any]:
-        """All whole lines; a run that was killed may have left a torn last one."""
-        path = self.path / f"{name}.jsonl"
-        if not path.exists():
-            return []
-        return [orjson.loads(line) for line in path.read_bytes().split(b"\n")[:-1] if line]
+        return read_lines(self.path / f"{name}.jsonl")
+
+
+def read_lines(path: Path) -> list[Any]:
+    """All whole lines of a file, none if it is missing; a run that was killed may have left a torn last one."""
+    if not path.exists():
+        return []
+    return [orjson.loads(line) for line in path.read_bytes().split(b"\n")[:-1] if line]

@@ -23,6 +23,7 @@ from shared.settings import Settings
 from tests.faults.checker.evidence import Evidence, Json, Logged, OnTopic, Spooled
 from tests.faults.checker.sources import leaks, run, topics, views
 from tests.faults.checker.sources.logs import Tables
+from tests.faults.folder import read_lines
 from tests.faults.people import CANARY, CANARY_PHONE
 
 LOGS = ("customer", "identity", "notifications")
@@ -45,9 +46,9 @@ async def read(folder: Path, home: Home | None = None) -> Evidence:
         seed=about.get("seed", 0),
         rested=about.get("settled_seconds", 0) is not None,
         settled_seconds=about.get("settled_seconds"),
-        attempts=run.attempts(run.read_lines(folder / "history.jsonl")),
-        faults=run.faults(run.read_lines(folder / "faults.jsonl")),
-        samples=run.read_lines(folder / "samples.jsonl"),
+        attempts=run.attempts(read_lines(folder / "history.jsonl")),
+        faults=run.faults(read_lines(folder / "faults.jsonl")),
+        samples=read_lines(folder / "samples.jsonl"),
         counters=run.read_json(folder / "counters.json"),
         partitions=PARTITIONS,
     )

@@ -10,6 +10,7 @@ import orjson
 from tests.faults.checker.evidence import Fault
 from tests.faults.checker.examples import whole
 from tests.faults.checker.sources import leaks, run
+from tests.faults.folder import read_lines
 
 INVOKE = {
     "n": 1, "attempt": 1, "at": 0.5, "event": "invoke", "op": "customer.register", "service": "customer", "user": "u",
@@ -41,8 +42,8 @@ def test_a_torn_last_line_is_left_out_and_a_missing_file_is_empty(tmp_path: Path
     file = tmp_path / "history.jsonl"
     file.write_bytes(orjson.dumps(INVOKE) + b'\n{"n": 2, "att')
 
-    assert run.read_lines(file) == [INVOKE]
-    assert run.read_lines(tmp_path / "samples.jsonl") == []
+    assert read_lines(file) == [INVOKE]
+    assert read_lines(tmp_path / "samples.jsonl") == []
     assert run.read_json(tmp_path / "counters.json") == {}
 
 

@@ -15,13 +15,6 @@ def read_json(path: Path) -> Json:
     return cast("Json", orjson.loads(path.read_bytes())) if path.exists() else {}
 
 
-def read_lines(path: Path) -> list[Json]:
-    """All whole lines; a run that was killed may have left a torn last one."""
-    if not path.exists():
-        return []
-    return [orjson.loads(line) for line in path.read_bytes().split(b"\n")[:-1] if line]
-
-
 def attempts(lines: list[Json]) -> list[Attempt]:
     """Every call with its outcome; one that was never answered is unknown."""
     asked: dict[tuple[int, int], Json] = {}
