@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
+from aiokafka.producer import sender as aiokafka_sender
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared import metrics
@@ -22,6 +23,10 @@ from shared.tails import Topic, TopicLost, WentBack, why_anew
 from shared.topics import TopicMismatch, ensure_topics, make_anew
 
 logger = structlog.get_logger(__name__)
+
+# While the coordinator ends the last transaction it refuses the next one, for a millisecond or two: aiokafka would let
+# 20 pass before it asks again.
+aiokafka_sender.BACKOFF_OVERRIDE = 0.002
 
 _TRANSACTION_TIMEOUT_MS = 20_000
 _TRANSACTION_BYTES = 8 * 1_048_576

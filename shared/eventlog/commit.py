@@ -90,6 +90,16 @@ def subjects(commits: Collection[Commit]) -> set[str]:
     }
 
 
+def strangers(commits: Collection[Commit]) -> set[str]:
+    """Customers whose own stream begins here: most likely they have no data key yet."""
+    return {
+        append.customer
+        for commit in commits
+        for append in commit.appends
+        if append.expected == 0 and append.stream.endswith(append.customer)
+    }
+
+
 def lay_out(
     commits: Sequence[Commit], log: str, keys: Mapping[str, DataKey], now: datetime, keyed: Callable[[bytes], bytes]
 ) -> Rows:
@@ -169,7 +179,7 @@ class Writer:
     def prepare(self, commits: Sequence[Commit]) -> Prepared:
         """All that needs no log, so that it can be done while another group is written. Raises Unavailable (retry)."""
         needed = subjects(commits)
-        keys = self._keyring.ensure(needed)
+        keys = self._keyring.ensure(needed, strangers(commits))
         crash_here("keyring.after_ensure")
         erased = needed - keys.keys()
         answers: list[Committed | CustlogError | None] = [

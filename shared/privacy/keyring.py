@@ -130,17 +130,19 @@ class Keyring:
     def close(self) -> None:
         self._pool.close()
 
-    def ensure(self, subjects: Collection[str]) -> dict[str, DataKey]:
-        """Every subject's key, made now for those that have none. Destroyed subjects are missing in the answer."""
-        if not subjects:
-            return {}
-        ordered = sorted(subjects)
-        new = [self._keks.wrap(subject, os.urandom(32)) for subject in ordered]
-        keys = self._open_rows(ENSURE, {"kek": self._keks.current, "subjects": ordered, "wrapped": new})
-        if len(keys) < len(ordered):
-            # A key that another call made while this statement ran is invisible to it: missing is not yet erased.
-            keys |= self.fetch(set(ordered) - keys.keys())
-        return keys
+    def ensure(self, subjects: Collection[str], strangers: Collection[str] = ()) -> dict[str, DataKey]:
+        """Every subject's key, made now for those that have none. Destroyed subjects are missing in the answer.
+
+        `strangers` are those among them that most likely have none yet: the others are asked for first.
+        """
+        keys = self.fetch([subject for subject in subjects if subject not in strangers])
+        wanted = sorted(subject for subject in subjects if subject not in keys)
+        if not wanted:
+            return keys
+        new = [self._keks.wrap(subject, os.urandom(32)) for subject in wanted]
+        keys |= self._open_rows(ENSURE, {"kek": self._keks.current, "subjects": wanted, "wrapped": new})
+        # A key that another call made while this statement ran is invisible to it: missing is not yet erased.
+        return keys | self.fetch([subject for subject in wanted if subject not in keys])
 
     def fetch(self, subjects: Collection[str]) -> dict[str, DataKey]:
         """The keys of the subjects that have one; a destroyed or unknown subject is missing in the answer."""

@@ -37,7 +37,7 @@ class MemoryKeyring(Keyring):
     def __init__(self) -> None:
         self._keys: dict[str, DataKey | None] = {}
 
-    def ensure(self, subjects: Collection[str]) -> dict[str, DataKey]:
+    def ensure(self, subjects: Collection[str], strangers: Collection[str] = ()) -> dict[str, DataKey]:
         for subject in subjects:
             if subject not in self._keys:
                 self._keys[subject] = DataKey(subject, DATA_KEY_VERSION, AESGCM(os.urandom(32)))
