@@ -52,7 +52,7 @@ def edge(size: int) -> list[Tile]:
 def grow(size: int, edge_tiles: Mapping[Tile, bytes], leaf_hashes: Sequence[bytes]) -> dict[Tile, bytes]:
     """The tiles that change when leaves are appended to a tree of this size, each in full.
 
-    `edge_tiles` has the tiles of `edge(size)`; others in it are not looked at. The next edge is in the two together.
+    `edge_tiles` has the tiles of `edge(size)` and may have earlier ones. The next edge is in the two together.
     Raises BadTile when an edge tile is not as long as the size says, as when the tree has grown meanwhile.
     """
     check_hashes(leaf_hashes)
@@ -146,7 +146,7 @@ def _cut(tiles: Mapping[Tile, bytes], part: _Slice) -> bytes:
 
 
 def _partial(tiles: Mapping[Tile, bytes], tile: Tile, held: int) -> bytes:
-    data = tiles.get(tile, b"") if held else b""
+    data = tiles.get(tile, b"")
     if len(data) != held * HASH_BYTES:
         raise BadTile(f"tile {tile} has {len(data)} bytes, and {held * HASH_BYTES} at this size of the tree")
     return data

@@ -198,6 +198,8 @@ def test_a_tree_does_not_grow_from_an_edge_of_another_size(content: bytes) -> No
 
     with pytest.raises(BadTile, match=r"tile \(0, 1\)"):
         grow(300, rows.tiles | {(0, 1): content}, LEAVES[300:301])
+    with pytest.raises(BadTile, match=r"tile \(0, 1\)"):
+        grow(256, rows.tiles, LEAVES[256:257])
 
 
 def test_a_tree_grows_by_hashes_alone() -> None:
