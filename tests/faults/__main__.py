@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from tests.faults.plan import KINDS
+from tests.faults.plan import KINDS, targets_of
 from tests.faults.storm import Options, storm
 from tests.faults.verdict import EXIT_CODES, sentence
 
@@ -46,13 +46,18 @@ def main() -> None:
     sys.exit(EXIT_CODES[answer["verdict"]])
 
 
+_FAULTS = f"none, or some of {','.join(KINDS)}; kind:target hits nothing else"
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000, help="of everything that is chosen")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--rate", type=float, default=15.0, help="commands per second")
     parser.add_argument("--every", type=float, default=5.0, help="seconds from one fault to the next, on average")
-    parser.add_argument("--faults", type=_kinds, default=tuple(KINDS), help=f"of {','.join(KINDS)}, or none")
+    parser.add_argument(
+        "--faults", type=_kinds, default=tuple(KINDS), help=f"of {','.join(KINDS)}, or none; kind:target"
+    )
     parser.add_argument("--plant", help="a known bug to plant: the run has to be red")
     parser.add_argument("--folder", type=Path, help="where the run is kept; else a temporary folder, kept if not green")
     parser.add_argument("--output", type=Path, help="file for the JSON")
@@ -61,8 +66,11 @@ def _arguments() -> argparse.Namespace:
 
 def _kinds(text: str) -> Sequence[str]:
     kinds = () if text == "none" else tuple(text.split(","))
-    if unknown := sorted(set(kinds) - KINDS.keys()):
-        raise argparse.ArgumentTypeError(f"there is no fault {', '.join(unknown)}; there are {', '.join(KINDS)}")
+    try:
+        for kind in kinds:
+            targets_of(kind)
+    except ValueError as unknown:
+        raise argparse.ArgumentTypeError(str(unknown)) from None
     return kinds
 
 

@@ -75,13 +75,12 @@ class Fault:
 def plan(seed: int, seconds: float, *, kinds: Sequence[str] = tuple(KINDS), every: float = 5.0) -> list[Fault]:
     """The faults of a run of so many seconds, one about every `every` seconds, several of them at once by chance.
 
-    Each kind comes before any comes twice, and each of its targets before one comes twice. ValueError for a kind that
-    does not exist.
+    Each kind comes before any comes twice, and each of its targets before one comes twice. "kind:target" hits only that
+    target. ValueError for a kind or a target that does not exist.
     """
-    if unknown := sorted(set(kinds) - KINDS.keys()):
-        raise ValueError(f"there is no fault {', '.join(unknown)}; there are {', '.join(KINDS)}")
+    targets = dict(targets_of(kind) for kind in kinds)
     rng = random.Random(seed)
-    chosen = _sequence(rng, [kind for kind in kinds if kind not in ALONE])
+    chosen = _sequence(rng, {kind: of_kind for kind, of_kind in targets.items() if kind not in ALONE})
     faults: list[Fault] = []
     at = FIRST_SECONDS
     while at < seconds - LAST_SECONDS:
@@ -95,9 +94,19 @@ def plan(seed: int, seconds: float, *, kinds: Sequence[str] = tuple(KINDS), ever
     return faults
 
 
-def _sequence(rng: random.Random, kinds: Sequence[str]) -> Iterator[tuple[str, str]]:
+def targets_of(named: str) -> tuple[str, tuple[str, ...]]:
+    """A kind, and what it hits, out of "kind" or "kind:target". ValueError if there is none such."""
+    kind, _, target = named.partition(":")
+    if kind not in KINDS:
+        raise ValueError(f"there is no fault {kind}; there are {', '.join(KINDS)}")
+    if target and target not in KINDS[kind].targets:
+        raise ValueError(f"{kind} does not hit {target}; it hits {', '.join(KINDS[kind].targets)}")
+    return kind, (target,) if target else KINDS[kind].targets
+
+
+def _sequence(rng: random.Random, kinds: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
     """(kind, target) without end, or until every kind has come as often as it may."""
-    waiting = {kind: _shuffled_forever(rng, KINDS[kind].targets) for kind in kinds}
+    waiting = {kind: _shuffled_forever(rng, targets) for kind, targets in kinds.items()}
     came = dict.fromkeys(kinds, 0)
     while True:
         turn = [kind for kind in kinds if (most := KINDS[kind].most) is None or came[kind] < most]
@@ -105,7 +114,7 @@ def _sequence(rng: random.Random, kinds: Sequence[str]) -> Iterator[tuple[str, s
             return
         for kind in rng.sample(turn, len(turn)):
             # What has many targets comes more often.
-            for _ in range(1 if came[kind] == 0 else max(1, round(len(KINDS[kind].targets) / 4))):
+            for _ in range(1 if came[kind] == 0 else max(1, round(len(kinds[kind]) / 4))):
                 came[kind] += 1
                 yield kind, next(waiting[kind])
 

@@ -48,6 +48,14 @@ def test_nothing_else_goes_wrong_while_an_older_backup_is_restored(seed: int) ->
 
 def test_only_the_chosen_kinds_come() -> None:
     assert {fault.kind for fault in plan(1, 120, kinds=("kill", "latency"))} == {"kill", "latency"}
+
+
+def test_a_kind_can_be_kept_to_one_target() -> None:
+    faults = plan(1, 120, kinds=("kill:kafka", "latency"))
+    assert {fault.target for fault in faults if fault.kind == "kill"} == {"kafka"}
+    assert len({fault.target for fault in faults if fault.kind == "latency"}) > 1
+    with pytest.raises(ValueError, match="kill does not hit the moon"):
+        plan(1, 120, kinds=("kill:the moon",))
     assert plan(1, 120, kinds=()) == []
     with pytest.raises(ValueError, match="there is no fault earthquake"):
         plan(1, 120, kinds=("earthquake",))

@@ -116,7 +116,7 @@ PLANTS = (
                 "services.projections.application:Application.take",
                 {
                     "    _report(done)\n": "    vars(self).setdefault('_taken', []).append(\n"
-                    "        [(source, bytearray(source.value * 60)) for source in sources]\n"
+                    "        [(source, bytearray(source.value * 400)) for source in sources]\n"
                     "    )\n"
                     "    _report(done)\n"
                 },
@@ -135,7 +135,7 @@ PLANTS = (
             Edit(
                 "shared.relay:Relay._read_and_build",
                 {
-                    "    building = Building": "    vars(self).setdefault('_wakes', []).append([r.state * 150 for r in "
+                    "    building = Building": "    vars(self).setdefault('_wakes', []).append([r.state * 900 for r in "
                     "records])\n    building = Building"
                 },
             ),

@@ -171,7 +171,7 @@ PLANTS = (
                 },
             ),
         ),
-        ("crash", "kill", "reset"),
+        ("crash:log.after_commit",),
         ("I1",),
         rate=40.0,
         needs="retries of unknown commands with the same key",
