@@ -45,7 +45,7 @@ def test_the_bytes_of_a_bucket_are_its_entries_in_the_order_of_their_keys() -> N
     neighbour = bytes.fromhex("0007" + "00" * 30 + "0000000000000003") + digest("neighbour")
     companion = bytes.fromhex("0007" + "00" * 29 + "01" + "0000010000000000") + digest("companion")
 
-    assert BUCKET == neighbour + companion
+    assert neighbour + companion == BUCKET
 
 
 def test_the_root_is_that_of_the_audit_tree_over_all_buckets() -> None:
