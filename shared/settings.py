@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Url = Annotated[str, Field(repr=False)]
 """An address that may hold a password: it stays out of repr() and of error messages."""
@@ -48,6 +48,14 @@ class Settings(BaseSettings):
 
     kek_file: Path | None = Field(default=None, description="file with the key-encryption key, outside the data folder")
     jwks_file: Path | None = Field(default=None, description="public keys of the token issuer")
+    audit_keys: Path | None = Field(
+        default=None,
+        description="folder of the audit keys, outside the data folder; without it no checkpoints are signed and what "
+        "is published carries no authentication code",
+    )
+    witnesses: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), repr=False, description="addresses of the witnesses of the logs, separated by commas"
+    )
     token_issuer: str = "custlog"  # noqa: S105 - a name
     token_audience: str = "custlog"  # noqa: S105 - a name
 
@@ -107,6 +115,23 @@ class Settings(BaseSettings):
         except (KeyError, ValueError, OSError) as unknown:
             raise ValueError("must be a name of the time zone database, for example Europe/Berlin") from unknown
         return name
+
+    @field_validator("witnesses", mode="before")
+    @classmethod
+    def _are_addresses(cls, addresses: object) -> object:
+        if not isinstance(addresses, str):
+            return addresses
+        each = tuple(address.strip().rstrip("/") for address in addresses.split(",") if address.strip())
+        if not all(urlsplit(address).scheme in ("http", "https") and urlsplit(address).netloc for address in each):
+            raise ValueError("must be addresses such as http://witness.example:8480, separated by commas")
+        return each
+
+    @field_validator("audit_keys")
+    @classmethod
+    def _is_folder(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_dir():
+            raise ValueError(f"there is no folder {path}; create it or correct the path")
+        return path
 
     @field_validator("kek_file", "jwks_file")
     @classmethod

@@ -87,3 +87,24 @@ def test_a_wrong_setting_is_named_with_its_remedy_and_without_its_value(
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings(service="customer").port = 1  # type: ignore[misc]
+
+
+def test_witnesses_are_addresses_separated_by_commas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _complete(monkeypatch, tmp_path)
+    _set(monkeypatch, witnesses="http://one.example:8480/, https://two.example", audit_keys=str(tmp_path))
+
+    settings = load("customer")
+
+    assert settings.witnesses == ("http://one.example:8480", "https://two.example")
+    assert settings.audit_keys == tmp_path
+
+
+@pytest.mark.parametrize(("name", "value"), [("witnesses", "one.example"), ("audit_keys", "/nowhere/at/all")])
+def test_wrong_settings_of_the_audit_trail_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str
+) -> None:
+    _complete(monkeypatch, tmp_path)
+    _set(monkeypatch, **{name: value})
+
+    with pytest.raises(SettingsError, match=f"CUSTLOG_{name.upper()} is wrong"):
+        load("customer")
