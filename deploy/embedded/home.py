@@ -1,4 +1,4 @@
-"""Where an embedded system keeps what: one data folder, and beside it, apart from it, one folder of keys."""
+"""Where an embedded system keeps what: one data folder, and beside it, apart from it, the keys and the witness."""
 
 import base64
 import fcntl
@@ -13,6 +13,8 @@ from pathlib import Path
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.server import write_atomically
 from shared.access.tokens import make_issuer
+from shared.audit import keys as audit
+from shared.audit.note import BadKey
 
 PROJECT = Path(__file__).parents[2]
 
@@ -71,6 +73,16 @@ class Home:
         return self.keys / "jwks.json"
 
     @property
+    def audit_keys(self) -> Path:
+        """What checkpoints of the logs are signed with, see shared/audit/keys.py."""
+        return self.keys / "audit"
+
+    @property
+    def witness(self) -> Path:
+        """The witness's own key and memory: neither with the data nor with the logs' keys."""
+        return self.data.with_name(f"{self.data.name}-witness")
+
+    @property
     def spool(self) -> Path:
         """Outgoing messages."""
         return self.data / "spool"
@@ -83,6 +95,9 @@ class Home:
             if not self.kek_file.exists():
                 self._make_key()
             make_issuer(self.keys)
+            self._make_audit_keys()
+        except BadKey as wrong:
+            raise EmbeddedError(f"The audit keys cannot be used: {wrong}.") from None
         except OSError as error:
             raise EmbeddedError(
                 f"The folder {self.data} cannot be used: {error.strerror}; choose another --home."
@@ -96,6 +111,14 @@ class Home:
             )
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         write_atomically(self.kek_file, {"current": 1, "keys": {"1": key}})
+
+    def _make_audit_keys(self) -> None:
+        if self.witness.exists() and not (self.audit_keys / "origin").exists():
+            raise EmbeddedError(
+                f"The audit keys of {self.data} are missing from {self.audit_keys}: put them back, or remove"
+                f" {self.witness} to let the logs be signed under new names."
+            )
+        audit.make(self.audit_keys)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -47,6 +47,7 @@ class Servers:
             "CUSTLOG_KAFKA": self.kafka.url,
             "CUSTLOG_KEK_FILE": str(home.kek_file),
             "CUSTLOG_JWKS_FILE": str(home.jwks_file),
+            "CUSTLOG_AUDIT_KEYS": str(home.audit_keys),
             "CUSTLOG_SPOOL": str(home.spool),
             "CUSTLOG_INSTANCE": "1",
         }

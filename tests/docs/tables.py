@@ -32,7 +32,7 @@ def settings() -> Iterator[Row]:
             continue
         needs = [service for service, names in REQUIRED.items() if name in names]
         needed = "all" if len(needs) == len(REQUIRED) else ", ".join(needs)
-        default = "" if field.default in ("", None) else f"`{field.default}`"
+        default = "" if field.default in ("", (), None) else f"`{field.default}`"
         yield f"`CUSTLOG_{name.upper()}`", default, needed
 
 
