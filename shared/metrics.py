@@ -46,6 +46,7 @@ RECORDS_APPLIED = _counter("consumer_applied", "Records whose effect was committ
 RECORDS_DUPLICATE = _counter(
     "consumer_duplicates", "Records dropped because their position was done.", "consumer", "topic"
 )
+RECORDS_FORGED = _counter("consumer_forged", "Records refused because no relay published them there.", "topic")
 RECORDS_PARKED = _gauge("consumer_parked", "Records that wait for a re-drive.", "consumer", "topic")
 CONSUMER_LAG = _gauge("consumer_lag", "Records of the topic not yet applied.", "consumer", "topic")
 REWINDS = _counter("consumer_rewinds", "Partitions read again from the start because of a hole.", "consumer", "topic")
