@@ -105,7 +105,7 @@ class Admission:
         await self._look_at(signed)
         true: list[Received] = []
         for record in signed:
-            if self._epochs.setdefault((record.topic, record.partition), _epoch(record)) == _epoch(record):
+            if self._epochs.setdefault((record.topic, record.partition), epoch_of(record)) == epoch_of(record):
                 true.append(record)
             else:
                 refused.append(Refused(record, REPLAYED))
@@ -118,15 +118,16 @@ class Admission:
             return
         unlike: dict[str, set[int]] = {}
         for record in records:
-            if self._epochs.get((record.topic, record.partition)) != _epoch(record):
+            if self._epochs.get((record.topic, record.partition)) != epoch_of(record):
                 unlike.setdefault(record.topic, set()).add(record.partition)
         for topic, partitions in unlike.items():
             for partition, epoch in (await self._first_epochs(topic, partitions)).items():
                 self._epochs[topic, partition] = epoch
 
 
-def _epoch(record: Received) -> str:
-    # Only of a record with a right code: it stands where the relay has put it, or the relay knew of no epoch.
+def epoch_of(record: Received) -> str:
+    """The epoch of a record with a right code, "" if its relay named none."""
+    # It stands where the relay has put it, before the code.
     name, content = record.headers[-2] if len(record.headers) > 1 else ("", None)
     return content.decode() if name == "epoch" and content is not None else ""
 

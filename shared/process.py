@@ -6,17 +6,21 @@ import asyncio
 import gc
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 
 from shared import log, metrics
+from shared.audit.keys import AuditKeys
+from shared.authenticity import Admission, Authenticator
 from shared.eventlog.log import Log
 from shared.http import serve
 from shared.relay import Relay
 from shared.settings import Settings, SettingsError, load
 from shared.subscription import Subscription
+from shared.tails import first_epochs
 from shared.topics import ensure_topics
 
 _MAX_BACKOFF_SECONDS = 5.0
@@ -62,9 +66,24 @@ def relay_of(log_of_service: Log, settings: Settings, topic: str) -> Relay:
         topic=topic,
         partitions=settings.partitions,
         replication=settings.replication,
+        authenticator=authenticator_of(settings),
     )
     log_of_service.when_committed(relay.wake_threadsafe)
     return relay
+
+
+def authenticator_of(settings: Settings) -> Authenticator | None:
+    """What signs and checks records; None without audit keys. Raises BadKey or OSError (stop)."""
+    keys = None if settings.audit_keys is None else AuditKeys.read(settings.audit_keys).relay
+    return None if keys is None else Authenticator(keys)
+
+
+def admission_of(settings: Settings) -> Admission | None:
+    """What tells a consumer of the topics which records relays published; None without audit keys, see above."""
+    authenticator = authenticator_of(settings)
+    if authenticator is None:
+        return None
+    return Admission(authenticator, partial(first_epochs, settings.kafka, authenticator))
 
 
 async def stream(

@@ -1,18 +1,22 @@
 """Building what one Kafka transaction of the relay carries, from the bytes as they are stored."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.lease import Published
-from shared.streaming import RecordHead, build_headers
+from shared.streaming import Headers, RecordHead, build_headers
 from shared.topics import partition_of
 
 # Under the 1,048,588 bytes that a broker takes by default, with room for the batch's own header.
 MAX_BATCH_BYTES = 1_000_000
+
+Sign: TypeAlias = Callable[[int, bytes, bytes, Headers], tuple[str, bytes]]
+"""(partition, key, value, headers) of a record -> the header that says who published it."""
 
 _decode_head = msgspec.json.Decoder(RecordHead).decode
 
@@ -33,11 +37,14 @@ class Unpublishable(Exception):
 class Building:
     """A batch being built: per partition the builders to send, in order."""
 
-    def __init__(self, producer: AIOKafkaProducer, published: Published, partitions: int) -> None:
+    def __init__(
+        self, producer: AIOKafkaProducer, published: Published, partitions: int, sign: Sign | None = None
+    ) -> None:
         self.published = published
         self.builders: list[tuple[int, BatchBuilder]] = []
         self._producer = producer
         self._partitions = partitions
+        self._sign = sign
         self._heads = dict(published.heads)
         self._open: dict[int, BatchBuilder] = {}
 
@@ -47,6 +54,8 @@ class Building:
         key = head.customer.encode()
         partition = partition_of(key, self._partitions)
         headers = build_headers(head, record.id, self._heads.get(partition, 0), self.published.epoch)
+        if self._sign is not None:
+            headers.append(self._sign(partition, key, record.state, headers))
         builder = self._open.get(partition)
         if builder is None or builder.append(timestamp=None, key=key, value=record.state, headers=headers) is None:
             builder = self._producer.create_batch()

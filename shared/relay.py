@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import structlog
@@ -14,6 +15,7 @@ from aiokafka.producer import sender as aiokafka_sender
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared import metrics
+from shared.authenticity import Authenticator
 from shared.crash import crash_here
 from shared.epoch import head_of, new_epoch
 from shared.lease import Lease, Published
@@ -94,7 +96,8 @@ class Relay:
 
     Whoever takes the lead compares the topic with the log. Where the topic lost records, it is made anew and the log
     published from its beginning, as another epoch. Where it holds events that the log does not, nothing is published
-    ("held") until an operator asks to publish anew, or the log is what it was.
+    ("held") until an operator asks to publish anew, or the log is what it was. With an `authenticator` every record is
+    published with a code, and records without a right one count as not there.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class Relay:
         replication: int = 1,
         batch: int = 4000,
         poll_seconds: float = 0.2,
+        authenticator: Authenticator | None = None,
     ) -> None:
         self._source = source
         self._postgres_url = postgres_url
@@ -117,6 +121,8 @@ class Relay:
         self._replication = replication
         self._limit = batch
         self._poll_seconds = poll_seconds
+        self._authenticator = authenticator
+        self._sign = None if authenticator is None else partial(authenticator.sign, topic)
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
         self._done = asyncio.Event()
@@ -210,7 +216,7 @@ class Relay:
             await ensure_topics(
                 self._bootstrap, [self._topic], partitions=self._partitions, replication=self._replication
             )
-            tails = await Topic(self._bootstrap, self._topic, self._partitions).tails()
+            tails = await self._there().tails()
             head = await asyncio.to_thread(self._source.head)
             reason = await asyncio.to_thread(why_anew, self._topic, published, tails, head, self._event_at)
             if not reason and published.epoch:
@@ -244,7 +250,10 @@ class Relay:
                 raise TopicLost("it has to be published anew")
 
     async def _watch_topic(self) -> None:
-        await Topic(self._bootstrap, self._topic, self._partitions).watch(_LOOK_SECONDS)
+        await self._there().watch(_LOOK_SECONDS)
+
+    def _there(self) -> Topic:
+        return Topic(self._bootstrap, self._topic, self._partitions, self._authenticator)
 
     async def _lead(self, lease: Lease, producer: AIOKafkaProducer, published: Published) -> None:
         """Publish batch after batch. While one is sent, the next is built and the position of the last is stored."""
@@ -289,7 +298,7 @@ class Relay:
         if not records:
             return _Batch([], published, published.position, more=False)
         crash_here("relay.after_read")
-        building = Building(producer, published, self._partitions)
+        building = Building(producer, published, self._partitions, self._sign)
         size = 0
         for record in records:
             size += len(record.state)

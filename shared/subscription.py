@@ -15,6 +15,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 
 from shared import metrics
+from shared.authenticity import Admission
 from shared.epoch import Note
 from shared.inbox import SetBack
 from shared.log import safe_message
@@ -51,7 +52,8 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
 
     Its handler gets the records of one poll, and is called with the same records again until it returns: every other
     exception than Stop counts as a failure of the infrastructure. It must therefore be a transaction. If a rebalance or
-    stop() comes in between, the batch is left; it is read again from the stored place, here or elsewhere.
+    stop() comes in between, the batch is left; it is read again from the stored place, here or elsewhere. Records that
+    no relay published never reach the handler.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         resume: Resume,
         *,
         confirm: Confirm | None = None,
+        admission: Admission | None = None,
         name: str = "",
     ) -> None:
         self.name = name
@@ -72,6 +75,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._handle = handle
         self._resume = resume
         self._confirm = confirm
+        self._admission = admission
         self._subscriber: Any = None
         self._generation = 0
         self._moved = asyncio.Event()
@@ -212,6 +216,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         (FastStream builds a pydantic model of the annotation, which a protocol cannot be.)
         """
         records: list[Received] = list(batch)
+        believed: list[Received] | None = None
         generation = self._generation
         delay = 0.1
         self._idle.clear()
@@ -220,8 +225,9 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             while generation == self._generation and not self._stopping:
                 try:
-                    plan = await self._handle(records)
-                    await self._settle(plan)
+                    if believed is None:
+                        believed = await self._believed(records)
+                    await self._settle(await self._handle(believed) if believed else Plan())
                 except Stop as stop:
                     self._halt(str(stop))
                     return
@@ -233,6 +239,9 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
                     return
         finally:
             self._idle.set()
+
+    async def _believed(self, records: list[Received]) -> list[Received]:
+        return records if self._admission is None else await self._admission.admit(records)
 
     async def _settle(self, plan: Plan) -> None:
         self._run()
@@ -339,6 +348,7 @@ def subscribe(
     handle: Handle,
     resume: Resume,
     confirm: Confirm | None = None,
+    admission: Admission | None = None,
     max_records: int = 2000,
     instance: str = "",
 ) -> Subscription:
@@ -347,9 +357,11 @@ def subscribe(
     handle  takes the records of one poll, in order per partition, in one transaction of the consumer's store
     resume  the offset at which to go on per (topic, partition); None (or absent) for the beginning
     confirm  compares the store with what was told to Kafka per source, raises SetBack if the store is behind
+    admission  tells which records a relay published, the others are refused; without it all are believed
     instance  name of this member that survives restarts: after a kill it is back at once, not after a session time-out
     """
-    subscription = Subscription(broker, topics, handle, resume, confirm=confirm, name=group.removeprefix("custlog-"))
+    name = group.removeprefix("custlog-")
+    subscription = Subscription(broker, topics, handle, resume, confirm=confirm, admission=admission, name=name)
     subscriber = broker.subscriber(
         *topics,
         batch=True,

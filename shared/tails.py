@@ -1,16 +1,19 @@
-"""What stands last in each partition of a topic, and whether that is what the log published there."""
+"""What stands first and last in each partition of a topic, and whether that is what the log published there."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from shared.authenticity import Admission, Authenticator, epoch_of
 from shared.epoch import Mark
 from shared.lease import Published
 from shared.streaming import parse_source
 
+_FIRST_BYTES = 65_536
 _WINDOW = 64
 _GROWTH = 16
 _READ_SECONDS = 60.0
@@ -39,22 +42,24 @@ class Tail(NamedTuple):
 class Topic:
     """One topic, read without a group and only what is committed. Raises KafkaError or TimeoutError (retry)."""
 
-    def __init__(self, bootstrap: str, name: str, partitions: int) -> None:
+    def __init__(self, bootstrap: str, name: str, partitions: int, authenticator: Authenticator | None = None) -> None:
         self.name = name
         self._bootstrap = bootstrap
         self._places = [TopicPartition(name, number) for number in range(partitions)]
+        self._authenticator = authenticator
 
     async def tails(self) -> dict[int, Tail]:
         """The last record of every partition that has one. Others' records and transaction markers are passed over."""
         found: dict[int, Tail] = {}
-        async with self._consumer() as consumer, asyncio.timeout(_READ_SECONDS):
+        admission = self._admission()
+        async with _reader(self._bootstrap) as consumer, asyncio.timeout(_READ_SECONDS):
             begins = await consumer.beginning_offsets(self._places)
             ends = await consumer.end_offsets(self._places)
             waiting = [place for place in self._places if ends[place] > begins[place]]
             window = _WINDOW
             while waiting:
                 starts = {place: max(begins[place], ends[place] - window) for place in waiting}
-                found |= await _last_of(consumer, starts, ends)
+                found |= await _last_of(consumer, starts, ends, admission)
                 waiting = [place for place in waiting if place.partition not in found and starts[place] > begins[place]]
                 window *= _GROWTH
         return found
@@ -62,7 +67,7 @@ class Topic:
     async def watch(self, seconds: float) -> None:
         """Look at the ends for ever. Raises TopicLost when one of them is nearer to the beginning than it was."""
         known: Mapping[TopicPartition, int] = {}
-        async with self._consumer() as consumer:
+        async with _reader(self._bootstrap) as consumer:
             while True:
                 ends = await _unbroken(consumer.end_offsets(self._places))
                 if any(ends[place] < end for place, end in known.items()):
@@ -70,21 +75,53 @@ class Topic:
                 known = ends
                 await asyncio.sleep(seconds)
 
-    @contextlib.asynccontextmanager
-    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            request_timeout_ms=_REQUEST_MS,
-        )
-        try:
-            await _unbroken(consumer.start())
-            yield consumer
-        finally:
-            await consumer.stop()
+    def _admission(self) -> Admission | None:
+        if self._authenticator is None:
+            return None
+        return Admission(self._authenticator, partial(first_epochs, self._bootstrap, self._authenticator))
+
+
+async def first_epochs(
+    bootstrap: str, authenticator: Authenticator, topic: str, partitions: Collection[int]
+) -> dict[int, str]:
+    """The epoch of the first record of each of these partitions that a relay published there; others' are passed over.
+
+    A partition without one is missing. Raises KafkaError or TimeoutError (retry).
+    """
+    found: dict[int, str] = {}
+    places = [TopicPartition(topic, partition) for partition in partitions]
+    async with (
+        _reader(bootstrap, max_partition_fetch_bytes=_FIRST_BYTES) as consumer,
+        asyncio.timeout(_READ_SECONDS),
+    ):
+        ends = await consumer.end_offsets(places)
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        while waiting := [
+            place for place in places if place.partition not in found and await consumer.position(place) < ends[place]
+        ]:
+            for place, records in (await consumer.getmany(*waiting, timeout_ms=_FETCH_MS)).items():
+                if (first := next((one for one in records if authenticator.doubt(one) is None), None)) is not None:
+                    found[place.partition] = epoch_of(first)
+    return found
+
+
+@contextlib.asynccontextmanager
+async def _reader(bootstrap: str, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        request_timeout_ms=_REQUEST_MS,
+        **options,
+    )
+    try:
+        await _unbroken(consumer.start())
+        yield consumer
+    finally:
+        await consumer.stop()
 
 
 async def _unbroken(work: Coroutine[Any, Any, T]) -> T:
@@ -102,7 +139,10 @@ async def _unbroken(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _last_of(
-    consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+    consumer: AIOKafkaConsumer,
+    starts: Mapping[TopicPartition, int],
+    ends: Mapping[TopicPartition, int],
+    admission: Admission | None,
 ) -> dict[int, Tail]:
     consumer.assign(list(starts))
     for place, start in starts.items():
@@ -110,7 +150,8 @@ async def _last_of(
     found: dict[int, Tail] = {}
     while any([await consumer.position(place) < ends[place] for place in starts]):
         for place, records in (await consumer.getmany(timeout_ms=_FETCH_MS)).items():
-            for source in map(parse_source, records):
+            true = records if admission is None else await admission.admit(records)
+            for source in map(parse_source, true):
                 if source.position and source.mark.epoch and source.mark.event:
                     found[place.partition] = Tail(source.position, source.mark)
     return found

@@ -22,7 +22,7 @@ from shared.http import Tasks, create_app
 from shared.inbox import INBOX_DDL
 from shared.parking import parking
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
-from shared.process import count_commits, given, relay_of, run, stream
+from shared.process import admission_of, count_commits, given, relay_of, run, stream
 from shared.readiness import Consuming, Health, Publishing, answering, keyring
 from shared.relay import Relay
 from shared.settings import Settings
@@ -48,6 +48,7 @@ class Service:
             handle=consumer.handle,
             resume=consumer.resume,
             confirm=consumer.confirm,
+            admission=admission_of(settings),
             instance=settings.instance,
         )
         self._relay: Relay | None = None

@@ -23,7 +23,7 @@ from shared.http import Tasks, create_app
 from shared.inbox import INBOX_DDL
 from shared.parking import parking
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
-from shared.process import given, relay_of, run, stream
+from shared.process import admission_of, given, relay_of, run, stream
 from shared.readiness import Consuming, Health, Publishing, answering, keyring
 from shared.relay import Relay
 from shared.settings import Settings
@@ -54,6 +54,7 @@ class Service:
             handle=self.consumer.handle,
             resume=self.consumer.resume,
             confirm=self.consumer.confirm,
+            admission=admission_of(settings),
             instance=settings.instance,
         )
         self.relay: Relay | None = None

@@ -20,7 +20,7 @@ from shared.log import get_logger
 from shared.mongo import Driver, connect
 from shared.parking import parking
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
-from shared.process import given, join, run
+from shared.process import admission_of, authenticator_of, given, join, run
 from shared.readiness import Consuming, Health, answering, keyring
 from shared.settings import Settings
 from shared.subscription import kafka_broker, subscribe
@@ -49,10 +49,11 @@ class Service:
             group=f"custlog-{NAME}",
             handle=self.consumer.handle,
             resume=self.consumer.resume,
+            admission=admission_of(settings),
             max_records=BATCH_RECORDS,
             instance=settings.instance,
         )
-        everything = Topics(settings.kafka, list(topics), settings.partitions)
+        everything = Topics(settings.kafka, list(topics), settings.partitions, authenticator_of(settings))
         self.rebuild = Rebuild(self.application, everything)
         self.readiness = Health(
             {"mongo": answering(self.mongo.ping), "keyring": keyring(self.keyring)},

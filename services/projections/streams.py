@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from shared.authenticity import Admission, Authenticator
 from shared.streaming import Source, parse_source, source_name
 
 STALL_SECONDS = 30.0
@@ -19,11 +20,14 @@ class Stalled(Exception):
 
 
 class Topics:
-    """All partitions of these topics at one Kafka cluster."""
+    """All partitions of these topics at one Kafka cluster. With an `authenticator` only what relays published."""
 
-    def __init__(self, bootstrap: str, names: Sequence[str], partitions: int) -> None:
+    def __init__(
+        self, bootstrap: str, names: Sequence[str], partitions: int, authenticator: Authenticator | None = None
+    ) -> None:
         self._bootstrap = bootstrap
         self._places = [TopicPartition(name, number) for name in names for number in range(partitions)]
+        self._authenticator = authenticator
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator["Reading"]:
@@ -39,7 +43,7 @@ class Topics:
         await consumer.start()
         try:
             await consumer.seek_to_beginning(*self._places)
-            yield Reading(consumer)
+            yield Reading(consumer, None if self._authenticator is None else Admission(self._authenticator))
         finally:
             await consumer.stop()
 
@@ -47,8 +51,9 @@ class Topics:
 class Reading:
     """Records wait here until they are taken, so that a transaction that runs again meets the same ones."""
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, admission: Admission | None = None) -> None:
         self._consumer = consumer
+        self._admission = admission
         self._waiting: dict[str, deque[Source]] = {}
         self._next: dict[str, int] = {}
 
@@ -81,6 +86,7 @@ class Reading:
         came = await self._consumer.getmany(timeout_ms=_FETCH_MS, max_records=_FETCH_RECORDS)
         for place, records in came.items():
             name = source_name(place.topic, place.partition)
-            self._waiting.setdefault(name, deque()).extend(parse_source(record) for record in records)
+            true = records if self._admission is None else await self._admission.admit(records)
+            self._waiting.setdefault(name, deque()).extend(map(parse_source, true))
             self._next[name] = records[-1].offset + 1
         return bool(came)
