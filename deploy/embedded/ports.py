@@ -1,5 +1,6 @@
 """Free TCP ports on the loopback interface."""
 
+import http.client
 import random
 import socket
 from contextlib import closing
@@ -43,6 +44,16 @@ def accepts(port: int) -> bool:
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as client:
         client.settimeout(1)
         return client.connect_ex((LOOPBACK, port)) == 0
+
+
+def lives(port: int) -> bool:
+    """Whether the process on `port` of the loopback interface says by HTTP that it is alive."""
+    with closing(http.client.HTTPConnection(LOOPBACK, port, timeout=2)) as connection:
+        try:
+            connection.request("GET", "/health/live")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
 
 
 def _first_outgoing() -> int:

@@ -1,18 +1,16 @@
 """One custlog service as a child process: `python -m services.<name>.main` told everything by environment variables."""
 
-import http.client
 import os
 import signal
 import sys
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.embedded.child import Child
 from deploy.embedded.home import PROJECT, Home
 from deploy.embedded.mongo import MongoServer
-from deploy.embedded.ports import LOOPBACK
+from deploy.embedded.ports import LOOPBACK, lives
 from deploy.embedded.postgres import DATABASES, PostgresServer
 from deploy.embedded.server import Server
 
@@ -87,9 +85,4 @@ class ServiceProcess(Server):
         return Child(self._command, output=self.log, env=env, folder=PROJECT)
 
     def _answers(self) -> bool:
-        with closing(http.client.HTTPConnection(LOOPBACK, self.port, timeout=2)) as connection:
-            try:
-                connection.request("GET", "/health/live")
-                return connection.getresponse().status == http.client.OK
-            except (OSError, http.client.HTTPException):
-                return False
+        return lives(self.port)

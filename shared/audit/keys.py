@@ -11,7 +11,6 @@ The folder lies outside the data folder: who can only write the data cannot sign
 """
 
 import fcntl
-import os
 import re
 import secrets
 from base64 import b64decode, b64encode
@@ -23,11 +22,13 @@ from typing import Any, Self
 
 import orjson
 
+from shared.atomic_file import replace
 from shared.audit.note import BadKey, Kind, VerifierKey, is_name
 from shared.audit.signer import Signer, make_key, read_key
 from shared.events.catalogue import LOGS
 
 MAC_KEY_BYTES = 32
+_WITNESSES = "witnesses.pub"
 _SECRET = 0o600
 _PUBLIC = 0o644
 
@@ -57,7 +58,7 @@ class AuditKeys:
             folder,
             _installation(folder),
             _generations(folder),
-            tuple(_verifier_keys(folder / "witnesses.pub", Kind.COSIGNATURE)),
+            tuple(_verifier_keys(folder / _WITNESSES, Kind.COSIGNATURE)),
             _mac_keys(folder / "relay.json"),
         )
 
@@ -74,6 +75,12 @@ class AuditKeys:
         return _verifier_keys(self.folder / f"{log}.pub", Kind.NOTE)
 
 
+def log_keys(folder: Path) -> list[VerifierKey]:
+    """The verifier keys of every log in a folder's *.pub files, but for witnesses.pub. Raises BadKey or OSError."""
+    files = sorted(file for file in folder.iterdir() if file.suffix == ".pub" and file.name != _WITNESSES)
+    return [key for file in files for key in _verifier_keys(file, Kind.NOTE)]
+
+
 def make(folder: Path) -> None:
     """Makes what is missing of the folder; what is there is kept. Safe to call from several processes at once.
 
@@ -81,10 +88,10 @@ def make(folder: Path) -> None:
     """
     with _locked(folder):
         if not (folder / "origin").exists():
-            _write(folder / "origin", f"custlog/{secrets.token_hex(4)}\n", _PUBLIC)
+            replace(folder / "origin", f"custlog/{secrets.token_hex(4)}\n".encode(), _PUBLIC)
         if not (folder / "relay.json").exists():
             key = b64encode(secrets.token_bytes(MAC_KEY_BYTES)).decode()
-            _write(folder / "relay.json", _json({"current": 1, "keys": {"1": key}}), _SECRET)
+            replace(folder / "relay.json", _json({"current": 1, "keys": {"1": key}}), _SECRET)
         for log in LOGS:
             if not _key_files(folder, log):
                 make_key(folder / f"{log}.pem")
@@ -100,7 +107,7 @@ def next_generation(folder: Path, log: str) -> int:
     with _locked(folder):
         generations = _generations(folder)
         generation = generations.get(log, 1) + 1
-        _write(folder / "generations.json", _json({**generations, log: generation}), _PUBLIC)
+        replace(folder / "generations.json", _json({**generations, log: generation}), _PUBLIC)
         _publish(folder, log)
     return generation
 
@@ -108,7 +115,7 @@ def next_generation(folder: Path, log: str) -> int:
 def add_witness(folder: Path, key: VerifierKey) -> None:
     """Lets the cosignatures of one more witness be kept. Raises BadKey or OSError."""
     with _locked(folder):
-        file = folder / "witnesses.pub"
+        file = folder / _WITNESSES
         _add_lines(file, _verifier_keys(file, Kind.COSIGNATURE), [key])
 
 
@@ -165,7 +172,7 @@ def _verifier_keys(file: Path, kind: Kind) -> list[VerifierKey]:
 def _add_lines(file: Path, known: list[VerifierKey], more: Iterable[VerifierKey]) -> None:
     missing = [key for key in more if key not in known]
     if missing:
-        _write(file, "".join(f"{key}\n" for key in (*known, *missing)), _PUBLIC)
+        replace(file, "".join(f"{key}\n" for key in (*known, *missing)).encode(), _PUBLIC)
 
 
 def _mac_keys(file: Path) -> MacKeys | None:
@@ -192,18 +199,8 @@ def _read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def _json(content: object) -> str:
-    return orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n"
-
-
-def _write(file: Path, content: str, mode: int) -> None:
-    """Replaces a file in one step: a reader sees the old or the new one."""
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as written:
-        written.write(content)
-        written.flush()
-        os.fsync(written.fileno())
-    draft.replace(file)
+def _json(content: object) -> bytes:
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 @contextmanager
