@@ -112,6 +112,10 @@ class HeadTree:
                 children = nodes[2 * start : 2 * start + 2 * HASH_BYTES]
                 nodes[start : start + HASH_BYTES] = sha256(b"\x01" + children).digest()
 
+    def bucket(self, number: int) -> bytes:
+        """The hash of a bucket."""
+        return self._node(BUCKETS + number)
+
     def siblings(self, bucket: int) -> list[bytes]:
         """The proof that a bucket is under the root: 16 hashes, from the bucket's neighbour upwards."""
         node = BUCKETS + bucket
