@@ -14,6 +14,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from pymongo.errors import BulkWriteError
 
+from shared.authenticity import Admission
 from shared.inbox import INBOX_DDL, Inbox, Places, confirm
 from shared.relay import Relay
 from shared.streaming import BEHIND, NO_HEADERS, Plan, Received, Source, parse_sources, plan, source_name
@@ -29,7 +30,14 @@ class Consumer:
     """Writes one row per record; a second row of one position is an error of the database."""
 
     def __init__(
-        self, database: str, kafka: str, topics: Sequence[str], group: str, *, confirming: bool = False
+        self,
+        database: str,
+        kafka: str,
+        topics: Sequence[str],
+        group: str,
+        *,
+        confirming: bool = False,
+        admission: Admission | None = None,
     ) -> None:
         self.database = database
         self.inbox = Inbox("test")
@@ -51,6 +59,7 @@ class Consumer:
             handle=self.handle,
             resume=self.resume,
             confirm=self.confirm if confirming else None,
+            admission=admission,
         )
 
     async def handle(self, records: list[Received]) -> Plan:
