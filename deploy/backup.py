@@ -26,7 +26,10 @@ from deploy.embedded.postgres import PostgresServer, binary
 from deploy.embedded.server import write_atomically
 from deploy.history import open_history
 from deploy.manifest import verify
+from shared.audit.keys import next_generation
+from shared.audit.note import BadKey
 from shared.clock import SystemClock
+from shared.events.catalogue import LOGS
 from shared.events.envelope import instant
 
 FORMAT = 1
@@ -67,8 +70,8 @@ def take(home: Home, folder: Path, tell: Tell) -> Backup:
 def restore(home: Home, folder: Path, tell: Tell) -> Backup:
     """Put a backup in the place of the data of a system that is down; the next start computes topics and views.
 
-    What PostgreSQL held is kept in `postgres/data.former`. EmbeddedError if the backup is damaged or the system is up;
-    nothing is changed then.
+    What PostgreSQL held is kept in `postgres/data.former`. Checkpoints are then signed under new origins.
+    EmbeddedError if the backup is damaged or the system is up; nothing is changed then.
     """
     backup = _read(folder)
     tell("Checking the backup")
@@ -80,6 +83,7 @@ def restore(home: Home, folder: Path, tell: Tell) -> Backup:
         postgres = PostgresServer(home.data / "postgres", log=home.logs / "postgres.log")
         tell("Copying the backup")
         postgres.bring_in(folder / "postgres")
+        _sign_under_new_origins(home)
         tell("Putting it in the place of the present data")
         # First what can be computed again: a crash in between leaves a system that does so with the logs it has.
         for server in COMPUTED:
@@ -87,6 +91,17 @@ def restore(home: Home, folder: Path, tell: Tell) -> Backup:
         postgres.exchange((folder / "password").read_text())
         os.sync()
     return backup
+
+
+def _sign_under_new_origins(home: Home) -> None:
+    """The logs will grow otherwise than they did after the backup: no witness may take that for a second history."""
+    if not (home.audit_keys / "origin").exists():
+        return  # keys of an earlier version, or none yet: the next start makes them, with a new origin
+    try:
+        for log in LOGS:
+            next_generation(home.audit_keys, log)
+    except (BadKey, OSError) as error:
+        raise EmbeddedError(f"The audit keys in {home.audit_keys} cannot be used: {error}.") from None
 
 
 def _copy_postgres(home: Home, target: Path, tell: Tell) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import typer
 
-from deploy.commands import backup, demo, importing, logs, operate, replay, status, system, token
+from deploy.commands import backup, demo, importing, logs, operate, replay, status, system, token, witness
 from deploy.embedded.errors import EmbeddedError
 from shared.errors import CustlogError
 
@@ -27,6 +27,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "republish": backup.republish,
     "backup": backup.backup,
     "restore": backup.restore,
+    "witness": witness.witness,
     "demo": demo.demo,
 }
 

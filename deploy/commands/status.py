@@ -15,11 +15,12 @@ from deploy.commands.output import STDOUT, print_json
 from deploy.embedded import ports
 from deploy.embedded.home import Home, Running
 from deploy.embedded.ports import LOOPBACK
+from deploy.embedded.witness import WitnessProcess
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One process as it looks at this moment. `detail` is a service's own readiness answer."""
+    """One process as it looks at this moment. `detail` is the readiness answer of a service or the witness."""
 
     name: str
     kind: str
@@ -33,7 +34,7 @@ class Seen:
     def as_json(self) -> dict[str, Any]:
         """Without the address: it may hold a password."""
         entry = {"up": self.up, "ready": self.ready, "pid": self.pid, "port": self.port, "restarts": self.restarts}
-        return entry | ({"readiness": self.detail} if self.kind == "service" else {})
+        return entry | ({"readiness": self.detail} if _tells(self.name, self.kind) else {})
 
 
 def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -55,9 +56,14 @@ def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
 def _look(entry: Running, kind: str) -> Seen:
     answer: dict[str, Any] = {}
     ready = up = ports.accepts(entry.port)
-    if kind == "service" and up:
+    if _tells(entry.name, kind) and up:
         ready, answer = _ask(entry.port)
     return Seen(entry.name, kind, up, ready, entry.pid, entry.port, entry.restarts, answer)
+
+
+def _tells(name: str, kind: str) -> bool:
+    """Whether a process says itself how it is."""
+    return kind == "service" or name == WitnessProcess.name
 
 
 def _ask(port: int) -> tuple[bool, dict[str, Any]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.server import write_atomically
+from deploy.witness.identity import make_witness
 from shared.access.tokens import make_issuer
 from shared.audit import keys as audit
 from shared.audit.note import BadKey
@@ -119,6 +120,8 @@ class Home:
                 f" {self.witness} to let the logs be signed under new names."
             )
         audit.make(self.audit_keys)
+        installation = audit.AuditKeys.read(self.audit_keys).installation
+        audit.add_witness(self.audit_keys, make_witness(self.witness, f"{installation}/witness"))
 
     @contextmanager
     def locked(self) -> Iterator[None]:

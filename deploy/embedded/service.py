@@ -13,6 +13,7 @@ from deploy.embedded.mongo import MongoServer
 from deploy.embedded.ports import LOOPBACK, lives
 from deploy.embedded.postgres import DATABASES, PostgresServer
 from deploy.embedded.server import Server
+from deploy.embedded.witness import WitnessProcess
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,12 @@ class Servers:
     postgres: PostgresServer
     mongo: MongoServer
     kafka: Server
+    witness: WitnessProcess
+
+    @property
+    def each(self) -> tuple[Server, ...]:
+        """All of them, in the order in which they are started."""
+        return self.postgres, self.mongo, self.kafka, self.witness
 
     def settings(self, service: str, home: Home) -> dict[str, str]:
         """The environment variables that connect one service, see shared/settings.py."""
@@ -46,6 +53,8 @@ class Servers:
             "CUSTLOG_KEK_FILE": str(home.kek_file),
             "CUSTLOG_JWKS_FILE": str(home.jwks_file),
             "CUSTLOG_AUDIT_KEYS": str(home.audit_keys),
+            # Ours, and those in other hands that our environment names.
+            "CUSTLOG_WITNESSES": ",".join(filter(None, (self.witness.url, os.environ.get("CUSTLOG_WITNESSES")))),
             "CUSTLOG_SPOOL": str(home.spool),
             "CUSTLOG_INSTANCE": "1",
         }

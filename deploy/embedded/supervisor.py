@@ -1,4 +1,4 @@
-"""Runs the three servers and the services, restarts what dies, and takes all of it down again."""
+"""Runs the three servers, the witness and the services, restarts what dies, and takes all of it down again."""
 
 import argparse
 import os
@@ -19,6 +19,7 @@ from deploy.embedded.mongo import MongoServer
 from deploy.embedded.postgres import PostgresServer
 from deploy.embedded.server import Server
 from deploy.embedded.service import SERVICES, Servers, ServiceProcess, ServiceSpec
+from deploy.embedded.witness import WitnessProcess
 from shared.log import configure, get_logger
 
 _log = get_logger(__name__)
@@ -59,12 +60,11 @@ class Supervisor:
         self.home = home
         self._tell = tell
         self.servers = self.make_servers()
-        servers = [self.servers.postgres, self.servers.mongo, self.servers.kafka]
         self.services = [
             ServiceProcess(spec, home.data / "services" / spec.name, log=home.logs / f"{spec.name}.log")
             for spec in services
         ]
-        self._servers = [_Watched(server) for server in servers]
+        self._servers = [_Watched(server) for server in self.servers.each]
         self._watched = [*self._servers, *(_Watched(service) for service in self.services)]
 
     def make_servers(self) -> Servers:
@@ -73,6 +73,7 @@ class Supervisor:
             postgres=PostgresServer(self.home.data / "postgres", log=self.home.logs / "postgres.log"),
             mongo=MongoServer(self.home.data / "mongo", log=self.home.logs / "mongo.log"),
             kafka=KafkaServer(self.home.data / "kafka", log=self.home.logs / "kafka.log"),
+            witness=WitnessProcess(self.home.witness, self.home.audit_keys, log=self.home.logs / "witness.log"),
         )
 
     def settings(self, service: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ class WitnessProcess(Server):
     """Its folder, with its key and memory, is made by Home.prepare. `keys` holds the logs' verifier keys."""
 
     name = "witness"
-    title = "The witness"
+    title = "Witness"
     stop_signal = signal.SIGTERM
     stop_seconds = 10
     start_seconds = 60

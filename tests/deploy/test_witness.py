@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+import shutil
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
@@ -12,13 +16,15 @@ import httpx
 import psutil
 import pytest
 
+from deploy.embedded import ports
 from deploy.embedded.errors import EmbeddedError
+from deploy.embedded.home import PROJECT, Home
 from deploy.embedded.witness import WitnessProcess
 from deploy.witness.identity import make_witness, open_witness
 from shared.audit import merkle
 from shared.audit.checkpoint import Checkpoint
 from shared.audit.keys import AuditKeys, add_witness, make, next_generation
-from shared.audit.note import BadKey, Note, Verifier
+from shared.audit.note import BadKey, Note, Verifier, VerifierKey
 from shared.audit.signer import make_key
 from shared.audit.witness import AddCheckpoint
 from shared.audit.witness_client import Cosigned, Witnesses
@@ -315,3 +321,53 @@ async def test_cosignatures_of_strangers_are_not_kept(process: WitnessProcess, l
 
     assert answer.note == log.note(5)
     assert "witnesses.pub" in answer.silent[0]
+
+
+def test_a_home_has_a_witness_that_its_logs_know(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / "home")
+    home.prepare()
+    home.prepare()
+
+    assert AuditKeys.read(home.audit_keys).witnesses == (open_witness(home.witness).key,)
+    assert home.data not in home.witness.parents
+    assert home.keys not in home.witness.parents
+
+
+def test_a_home_whose_audit_keys_are_lost_is_not_given_others(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / "home")
+    home.prepare()
+    shutil.rmtree(home.audit_keys)
+
+    with pytest.raises(EmbeddedError, match=r"audit keys of .* are missing"):
+        home.prepare()
+
+
+def test_a_lost_witness_is_followed_by_one_with_another_key(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / "home")
+    home.prepare()
+    shutil.rmtree(home.witness)
+    home.prepare()
+
+    former, present = AuditKeys.read(home.audit_keys).witnesses
+    assert present == open_witness(home.witness).key != former
+
+
+def test_the_command_tells_its_verifier_key_and_cosigns(log: Log, keys: Path, tmp_path: Path) -> None:
+    port = ports.choose()
+    options = ["--folder", tmp_path / "other", "--logs", keys, "--name", "other.example", "--port", port]
+    program = [sys.executable, "-c", "from deploy.cli import main; main()", "witness", *map(str, options)]
+    with subprocess.Popen(program, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as ran:
+        try:
+            assert ran.stdout is not None
+            key = VerifierKey.parse(ran.stdout.readline().strip())
+            while not ports.lives(port):
+                assert ran.poll() is None
+                time.sleep(0.05)
+            answer = httpx.post(
+                f"http://127.0.0.1:{port}/add-checkpoint", content=log.request(0, 7), timeout=PATIENCE, trust_env=False
+            )
+        finally:
+            ran.terminate()
+
+    assert key.name == "other.example"
+    assert list(Verifier([key]).open(log.note(7) + answer.content).by) == [key]

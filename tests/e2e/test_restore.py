@@ -18,6 +18,7 @@ from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import PROJECT, Home
 from deploy.embedded.running import down, up
 from deploy.history import open_history
+from shared.audit.keys import AuditKeys
 from tests.e2e.system import people, send_until_taken
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -86,6 +87,8 @@ async def test_a_restored_backup_is_all_there_is_and_the_system_goes_on(home: Ho
     with pytest.raises(EmbeddedError, match="no whole backup"):
         custlog(home, "restore", str(damaged))
     assert custlog(home, "restore", str(tmp_path / "backup"))["heads"] == made["heads"]
+    # What is logged from here on is another history than the one that was signed after the backup.
+    assert AuditKeys.read(home.audit_keys).origin("customer").endswith("/customer/2")
 
     up(home)
     assert await sources_of(home) == ["before"]

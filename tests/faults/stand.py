@@ -130,7 +130,7 @@ class Stand:
         process = ServiceProcess(spec, folder, log=self.home.logs / f"{service}-2.log")
         process.prepare()
         supervisor = FaultSupervisor(self.home, self.proxies.links)
-        for server in (supervisor.servers.postgres, supervisor.servers.mongo, supervisor.servers.kafka):
+        for server in supervisor.servers.each:
             server._ports = server._read_state().ports
         clocks = clock.variables(service, self._clocks) if self.clocks else {}
         process.configure({**supervisor.settings(service), **self._settings(), **clocks, "CUSTLOG_INSTANCE": "2"})

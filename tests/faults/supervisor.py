@@ -19,6 +19,7 @@ from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.postgres import PostgresServer
 from deploy.embedded.service import SERVICES, Servers, ServiceSpec
 from deploy.embedded.supervisor import Supervisor
+from deploy.embedded.witness import WitnessProcess
 from shared.log import configure
 from tests.faults import clock
 from tests.faults.links import PROXIED, Links
@@ -77,6 +78,7 @@ class FaultSupervisor(Supervisor):
             postgres=PostgresServer(data / "postgres", log=logs / "postgres.log"),
             mongo=ProxiedMongo(data / "mongo", log=logs / "mongo.log", advertised=self._links.address("mongo")),
             kafka=ProxiedKafka(data / "kafka", log=logs / "kafka.log", advertised=self._links.address("kafka")),
+            witness=WitnessProcess(self.home.witness, self.home.audit_keys, log=logs / "witness.log"),
         )
 
     def settings(self, service: str) -> dict[str, str]:
