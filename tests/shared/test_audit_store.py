@@ -20,7 +20,7 @@ from shared.audit.note import Note, Verifier
 from shared.audit.recount import bucket_hashes
 from shared.audit.store import Discrepancy, Signed, Store
 from shared.eventlog.log import Log
-from tests.support.audit import LOG, archive, audit_keys, fill, rows, running_store
+from tests.support.audit_store import LOG, archive, audit_keys, fill, rows, running_store
 from tests.support.logs import running_keyring, running_log
 
 pytestmark = pytest.mark.server
