@@ -30,7 +30,7 @@ from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.postgres import PostgresServer
 from deploy.embedded.server import Server
 from shared.errors import Unavailable
-from tests.faults import unknown
+from tests.faults import forged, unknown
 from tests.faults.backup import Backups
 from tests.faults.flow import ModeName
 from tests.faults.folder import RunFolder
@@ -169,16 +169,20 @@ async def zombie(scene: Scene, fault: Fault) -> Evidence:
 
 
 async def garbage(scene: Scene, fault: Fault) -> Evidence:
-    """Bytes that are no record of ours, on a topic."""
-    producer = AIOKafkaProducer(bootstrap_servers=_address(scene.stand, "kafka"), request_timeout_ms=10_000)
+    """Records that no relay published, on a topic: bytes that are nothing, or what would come next in a partition."""
+    address = _address(scene.stand, "kafka")
+    strange = forged.strange(scene.rng)
+    if scene.rng.random() < 0.7 and (last := await forged.last_of(address, fault.target, scene.rng.randrange(12))):
+        strange = forged.following(last, scene.rng)
+    producer = AIOKafkaProducer(bootstrap_servers=address, request_timeout_ms=10_000)
     await producer.start()
     try:
-        value = scene.rng.choice((b"", b"{", b"\xff\xfe\x00", b'{"type": "customer.registered"}', b"[]" * 500))
-        key = scene.rng.choice((None, b"no-uuid", b"\x00\xff"))
-        told = await producer.send_and_wait(fault.target, value, key=key, partition=scene.rng.randrange(12))
+        told = await producer.send_and_wait(
+            fault.target, strange.value, key=strange.key, partition=strange.partition, headers=strange.headers
+        )
     finally:
         await producer.stop()
-    return {"topic": told.topic, "partition": told.partition, "offset": told.offset, "parks": True}
+    return {"topic": told.topic, "partition": told.partition, "offset": told.offset, "forged": strange.name}
 
 
 async def unknown_version(scene: Scene, fault: Fault) -> Evidence:

@@ -17,6 +17,7 @@ from tests.faults.folder import RunFolder
 EVERY_SECONDS = 2.0
 COUNTED: Mapping[str, str] = {
     "custlog_consumer_duplicates": "consumer_duplicates",
+    "custlog_consumer_forged": "forged",
     "custlog_consumer_rewinds": "rewinds",
     "custlog_consumer_retries": "consumer_retries",
     "custlog_consumer_rebalances": "rebalances",

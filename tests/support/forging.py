@@ -28,7 +28,8 @@ class Forged(NamedTuple):
 def forgeries(true: Any, keys: MacKeys, partitions: int) -> Mapping[str, Forged]:
     """What may be made of the last true record of a partition, by name: each would be next there, or elsewhere.
 
-    They say that the customer was archived. The keys serve only to make what an earlier topic of this name held.
+    They say that the customer was archived. The keys serve only to make what an earlier topic of this name held, and to
+    name a version that is known.
     """
     place = parse_source(true)
     headers = [(name, value) for name, value in true.headers if name != HEADER]

@@ -1,7 +1,8 @@
 """I11: every consumer stands at the end of every partition, and has put aside what it had to and nothing else.
 
-To be put aside: garbage that stands on a topic, a record of a version that this build does not know, and the later
-records of the same key. Records of that key on another topic may be either, by the order in which they were read.
+To be put aside: a record of a version that this build does not know, and the later records of the same key. Records of
+that key on another topic may be either, by the order in which they were read. A record that no relay published is
+neither applied nor put aside, and moves no consumer.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 
 from tests.faults.checker.evidence import CONSUMED, Evidence, OnTopic, Parked
 from tests.faults.checker.finding import Finding
-from tests.faults.checker.topics import injected
+from tests.faults.checker.topics import published
 
 Place = tuple[str, int, int]
 """(source, position, offset): the offset counts only for a record without a position."""
@@ -25,7 +26,7 @@ def judge(evidence: Evidence) -> Finding:
     violations: list[str] = []
     checked = 0
     for consumer, topics in CONSUMED.items():
-        records = [record for topic in topics for record in evidence.topics.get(topic, ())]
+        records = [record for topic in topics for record in published(evidence, topic)]
         violations += _positions(consumer, records, evidence.positions.get(consumer, {}))
         violations += _parked(consumer, records, evidence)
         checked += len(records)
@@ -55,23 +56,16 @@ def _parked(consumer: str, records: list[OnTopic], evidence: Evidence) -> list[s
 
 def _expected(consumer: str, records: list[OnTopic], evidence: Evidence) -> tuple[set[Place], set[Place]]:
     """What has to be parked, and what may be."""
-    strange = injected(evidence)
-    # Garbage of a topic that was deleted later may be parked still, though it is no more.
-    may: set[Place] = {(f"{topic}/{partition}", 0, offset) for topic, partition, offset in strange}
     must: set[Place] = set()
+    may: set[Place] = set()
     unreadable = {(log, row.position) for log, rows in evidence.logs.items() for row in rows if row.event is None}
     found = {_place(parked) for parked in evidence.parked.get(consumer, ())}
     blocked: dict[bytes | None, tuple[str, int]] = {}
     for record in records:
-        place = (
-            f"{record.topic}/{record.partition}",
-            record.position or 0,
-            record.offset if not record.position else 0,
-        )
         if record.position is None:
-            if (record.topic, record.partition, record.offset) in strange:
-                must.add(place)
-        elif (record.topic.partition(".")[0], record.position) in unreadable:
+            continue
+        place = (f"{record.topic}/{record.partition}", record.position, 0)
+        if (record.topic.partition(".")[0], record.position) in unreadable:
             may.add(place)
             if consumer in OPENS_ALL:
                 must.add(place)

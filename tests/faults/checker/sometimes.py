@@ -19,6 +19,7 @@ def void_reasons(counters: Mapping[str, int], evidence: Evidence) -> list[str]:
         "a rebalance": counters.get("rebalances", 0) > 0,
         "a crash recovery": counters.get("crash_recoveries", 0) > 0,
         "a parked record": any(evidence.parked.values()) or counters.get("parked", 0) > 0,
+        "a forged record refused": counters.get("forged", 0) > 0 or not evidence.done("garbage"),
         "a retry of an unknown outcome": any(map(_retried, attempts.values())),
         "a repeated key answered again": any(map(_replayed, attempts.values())),
     }

@@ -11,44 +11,30 @@ import orjson
 from shared.topics import partition_of
 from tests.faults.checker.evidence import Evidence, Logged, OnTopic
 from tests.faults.checker.finding import Finding
+from tests.faults.forged import is_forged
 
 
 def judge(evidence: Evidence) -> Finding:
     """Every record of every topic."""
     violations: list[str] = []
     repeats: Counter[str] = Counter()
-    strange = injected(evidence)
     for log, rows in evidence.logs.items():
         topic = f"{log}.events"
-        records = [
-            record
-            for record in evidence.topics.get(topic, ())
-            if record.position is not None or (record.topic, record.partition, record.offset) not in strange
-        ]
-        found, again = _judge_topic(topic, rows, records, evidence.partitions)
+        found, again = _judge_topic(topic, rows, published(evidence, topic), evidence.partitions)
         violations += found
         repeats[topic] += again
     checked = sum(map(len, evidence.topics.values()))
     return Finding(checked, violations, figures={"duplicates_in_topics": dict(repeats)})
 
 
-def injected(evidence: Evidence) -> set[tuple[str, int, int]]:
-    """(topic, partition, offset) of the garbage that was put there on purpose.
+def published(evidence: Evidence, topic: str) -> list[OnTopic]:
+    """The records of a topic without those that were forged on purpose.
 
-    Its sender may have failed after it was taken, or sent it twice: where there was such a fault, whatever has no
-    headers is of it.
+    Their sender may have failed after one was taken, or have sent it twice: where there was such a fault, whatever has
+    its mark is of it.
     """
-    noted = {
-        (fault.evidence["topic"], fault.evidence["partition"], fault.evidence["offset"])
-        for fault in evidence.done("garbage")
-    }
-    targets = {fault.target for fault in evidence.faults if fault.kind == "garbage"}
-    return noted | {
-        (record.topic, record.partition, record.offset)
-        for topic in targets
-        for record in evidence.topics.get(topic, ())
-        if not record.headers
-    }
+    forged = any(fault.kind == "garbage" and fault.target == topic for fault in evidence.faults)
+    return [record for record in evidence.topics.get(topic, ()) if not (forged and is_forged(record.headers))]
 
 
 def expected_prev(rows: Iterable[Logged], partitions: int) -> dict[int, tuple[int, int]]:

@@ -159,7 +159,7 @@ PLANTS = (
                 },
             ),
         ),
-        ("unknown_version", "garbage"),
+        ("unknown_version",),
         ("I11", "I4"),
     ),
     Plant(
@@ -182,7 +182,7 @@ PLANTS = (
             Edit("shared.inbox:Inbox.park", {"for p in records\n": "for p in records[:1]\n"}),
             Edit("shared.inbox_mongo:MongoInbox.park", {"enumerate(records, first)": "enumerate(records[:1], first)"}),
         ),
-        ("unknown_version", "garbage"),
+        ("unknown_version",),
         ("I11", "I4"),
         needs="later events of the customers whose record is parked",
     ),
