@@ -42,6 +42,11 @@ RELAY_LAG = _gauge("relay_lag", "Positions between the head of the log and the l
 RELAY_FENCED = _counter("relay_fenced", "Times that Kafka refused this process because another one leads.", "log")
 RELAY_LEADER = _gauge("relay_leader", "1 if this process publishes the log, else 0.", "log")
 
+AUDIT_SIZE = _gauge("audit_size", "Records of the log under the newest checkpoint that this process has seen.", "log")
+AUDIT_ALARMS = _counter(
+    "audit_alarms", "Times that a log was not what was signed, or a witness did not cosign it.", "log", "kind"
+)
+
 RECORDS_APPLIED = _counter("consumer_applied", "Records whose effect was committed.", "consumer", "topic")
 RECORDS_DUPLICATE = _counter(
     "consumer_duplicates", "Records dropped because their position was done.", "consumer", "topic"

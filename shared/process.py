@@ -14,9 +14,12 @@ from fastapi import FastAPI
 
 from shared import log, metrics
 from shared.audit.keys import AuditKeys
+from shared.audit.sequencer import Sequencer
+from shared.audit.store import Store
+from shared.audit.witness_client import Witnesses
 from shared.authenticity import Admission, Authenticator
 from shared.eventlog.log import Log
-from shared.http import serve
+from shared.http import Tasks, serve
 from shared.relay import Relay
 from shared.settings import Settings, SettingsError, load
 from shared.subscription import Subscription
@@ -84,6 +87,32 @@ def admission_of(settings: Settings) -> Admission | None:
     if authenticator is None:
         return None
     return Admission(authenticator, partial(first_epochs, settings.kafka, authenticator))
+
+
+def sequencer_of(log_of_service: Log, settings: Settings) -> Sequencer | None:
+    """What grows and signs the audit tree of a service's log, woken by every commit; None without audit keys.
+
+    Call it inside the running loop. Raises BadKey or OSError (stop).
+    """
+    if settings.audit_keys is None:
+        return None
+    name, keys = log_of_service.name, AuditKeys.read(settings.audit_keys)
+    store = Store(
+        settings.postgres_url,
+        name,
+        origin=keys.origin(name),
+        signers=keys.signers(name),
+        verifiers=keys.verifiers(name),
+    )
+    witnesses = Witnesses(settings.witnesses, keys.witnesses) if settings.witnesses else None
+    sequencer = Sequencer(store, witnesses=witnesses)
+    log_of_service.when_committed(sequencer.wake_threadsafe)
+    return sequencer
+
+
+def signing(sequencer: Sequencer | None) -> Tasks:
+    """The background task of a sequencer, if there is one."""
+    return {} if sequencer is None else {"audit": sequencer.run}
 
 
 async def stream(

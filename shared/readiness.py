@@ -1,6 +1,6 @@
 """Whether a service can do its work now, told by all services with the same names and words.
 
-checks  "ok" or a reason, by dependency: postgres or mongo, keyring, consumer, relay, and what a service adds
+checks  "ok" or a reason, by dependency: postgres or mongo, keyring, consumer, relay, audit, and what a service adds
 lag     records by "consumer <topic>" and "relay <topic>"; None where it is not known, which is never ready
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from shared import metrics
+from shared.audit.sequencer import Sequencer, SequencerStatus
 from shared.errors import Unavailable
 from shared.http import Readiness
 from shared.ids import uuid7
@@ -48,6 +49,14 @@ class Publishing:
 
 
 @dataclass(frozen=True, slots=True)
+class Auditing:
+    """The sequencer of a log, None until there is one; `head` asks for the last position of the log."""
+
+    head: Callable[[], Awaitable[int]]
+    sequencer: Callable[[], Sequencer | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Consuming:
     """A consumer by its name in the metrics."""
 
@@ -64,11 +73,13 @@ class Health:
         *,
         publishing: Publishing | None = None,
         consuming: Consuming | None = None,
+        auditing: Auditing | None = None,
         parked: Callable[[], Awaitable[tuple[int, object]]] | None = None,
     ) -> None:
         self._questions = questions
         self._publishing = publishing
         self._consuming = consuming
+        self._auditing = auditing
         self._parked = parked
         self._sample: Sample | None = None
 
@@ -82,6 +93,8 @@ class Health:
             checks["consumer"] = check_consumer(self._consuming.subscription, lag)
         if self._publishing is not None:
             checks["relay"] = await self._relay(self._publishing, lag)
+        if self._auditing is not None:
+            checks["audit"] = await _audit(self._auditing)
         parked = await self._count_parked()
         return Readiness(all(state == "ok" for state in checks.values()), checks, lag, parked)
 
@@ -91,7 +104,7 @@ class Health:
         metrics.RELAY_LEADER.labels(publishing.name).set(status.leader)
         if status.state == "standby":
             return "ok"  # The process that leads tells the lag.
-        head = await _head(publishing) if status.known else None
+        head = await _head(publishing.head) if status.known else None
         behind = None if head is None else max(0, head - status.position)
         lag[f"relay {publishing.topic}"] = behind
         if behind is not None:
@@ -170,6 +183,16 @@ def check_relay(status: RelayStatus, lag: int | None, still: float) -> str:
     return "ok"
 
 
+def check_audit(status: SequencerStatus, head: int | None, still: float) -> str:
+    """Whether what is committed is signed. `still` are the seconds since the last pass ended; a head that is not known
+    is told by the check of postgres."""
+    if status.state != "signing":
+        return f"{status.state}: {status.reason}" if status.reason else status.state
+    if head is not None and head > status.size and still >= STUCK_SECONDS:
+        return f"{head - status.size} records have waited for {still:.0f} s and none was signed"
+    return f"refused: {status.refused}" if status.refused else "ok"
+
+
 def sample(last: Sample | None, position: int, lag: int | None, now: float) -> Sample:
     """The next sample of a relay: time runs from when records were first seen waiting at a position."""
     if last is not None and lag and last.waiting and last.position == position:
@@ -177,9 +200,19 @@ def sample(last: Sample | None, position: int, lag: int | None, now: float) -> S
     return Sample(position, bool(lag), now)
 
 
-async def _head(publishing: Publishing) -> int | None:
+async def _audit(auditing: Auditing) -> str:
+    sequencer = auditing.sequencer()
+    if sequencer is None:
+        return check_audit(SequencerStatus(), None, 0.0)
+    # Asked in this order: what was committed meanwhile is not waiting yet.
+    head = await _head(auditing.head)
+    status = sequencer.status()
+    return check_audit(status, head, time.monotonic() - status.passed)
+
+
+async def _head(ask: Callable[[], Awaitable[int]]) -> int | None:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            return await publishing.head()
+            return await ask()
     except Exception:  # noqa: BLE001 - the check of postgres tells it
         return None

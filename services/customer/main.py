@@ -10,12 +10,13 @@ from fastapi import FastAPI
 from services.customer import api
 from services.customer.application import Application
 from shared.access.tokens import Verifier
+from shared.audit.sequencer import Sequencer
 from shared.clock import SystemClock
 from shared.eventlog.log import Log
 from shared.http import Tasks, create_app
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
-from shared.process import count_commits, given, relay_of, run, stream
-from shared.readiness import Health, Publishing, answering, keyring
+from shared.process import count_commits, given, relay_of, run, sequencer_of, signing, stream
+from shared.readiness import Auditing, Health, Publishing, answering, keyring
 from shared.relay import Relay
 from shared.settings import Settings
 
@@ -34,10 +35,12 @@ class Service:
         self.keyring = Keyring(settings.keyring_url, KeyEncryptionKeys.read(given(settings.kek_file)))
         self.log = Log(NAME, settings.postgres_url, self.keyring, clock, on_commit=count_commits(NAME))
         self.relay: Relay | None = None
+        self.sequencer: Sequencer | None = None
         application = Application(self.log, clock, region=settings.phone_region)
         self.readiness = Health(
             {"postgres": answering(self.log.newest), "keyring": keyring(self.keyring)},
             publishing=Publishing(NAME, topic, self.log.newest, lambda: self.relay),
+            auditing=Auditing(self.log.newest, lambda: self.sequencer) if settings.audit_keys else None,
         )
         self.app: FastAPI = create_app(
             settings,
@@ -53,8 +56,12 @@ class Service:
         """Connects to PostgreSQL and the keyring; Kafka may come later, commands are taken without it."""
         await asyncio.to_thread(self._open)
         self.relay = relay_of(self.log, self.settings, self.topic)
+        self.sequencer = sequencer_of(self.log, self.settings)
         try:
-            yield {"kafka": partial(stream, self.settings, [self.topic], relay=self.relay)}
+            yield {
+                "kafka": partial(stream, self.settings, [self.topic], relay=self.relay),
+                **signing(self.sequencer),
+            }
         finally:
             await asyncio.to_thread(self._close)
 

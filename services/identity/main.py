@@ -16,14 +16,15 @@ from services.identity.batch import Matching
 from services.identity.consumer import NAME, TOPIC, make_consumer
 from services.identity.matching.fingerprint import fingerprints
 from shared.access.tokens import Verifier
+from shared.audit.sequencer import Sequencer
 from shared.clock import SystemClock
 from shared.eventlog.log import Log
 from shared.http import Tasks, create_app
 from shared.inbox import INBOX_DDL
 from shared.parking import parking
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
-from shared.process import admission_of, count_commits, given, relay_of, run, stream
-from shared.readiness import Consuming, Health, Publishing, answering, keyring
+from shared.process import admission_of, count_commits, given, relay_of, run, sequencer_of, signing, stream
+from shared.readiness import Auditing, Consuming, Health, Publishing, answering, keyring
 from shared.relay import Relay
 from shared.settings import Settings
 from shared.subscription import kafka_broker, subscribe
@@ -52,10 +53,12 @@ class Service:
             instance=settings.instance,
         )
         self._relay: Relay | None = None
+        self._sequencer: Sequencer | None = None
         self.readiness = Health(
             {"postgres": answering(self.log.newest), "keyring": keyring(self._keyring)},
             consuming=Consuming(NAME, self._subscription),
             publishing=Publishing(NAME, own_topic, self.log.newest, lambda: self._relay),
+            auditing=Auditing(self.log.newest, lambda: self._sequencer) if settings.audit_keys else None,
             parked=consumer.parked,
         )
         self.app: FastAPI = create_app(
@@ -72,8 +75,12 @@ class Service:
         await asyncio.to_thread(self._open)
         settings = self._settings
         relay = self._relay = relay_of(self.log, settings, self._topics[1])
+        self._sequencer = sequencer_of(self.log, settings)
         try:
-            yield {"kafka": partial(stream, settings, self._topics, relay=relay, subscription=self._subscription)}
+            yield {
+                "kafka": partial(stream, settings, self._topics, relay=relay, subscription=self._subscription),
+                **signing(self._sequencer),
+            }
         finally:
             await asyncio.to_thread(self._close)
 

@@ -17,14 +17,15 @@ from services.notifications.deliveries import Deliveries
 from services.notifications.effects import Effects
 from services.notifications.timers import Timers
 from shared.access.tokens import Verifier
+from shared.audit.sequencer import Sequencer
 from shared.clock import SystemClock, TestClock, make_clock
 from shared.eventlog.log import Log
 from shared.http import Tasks, create_app
 from shared.inbox import INBOX_DDL
 from shared.parking import parking
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
-from shared.process import admission_of, given, relay_of, run, stream
-from shared.readiness import Consuming, Health, Publishing, answering, keyring
+from shared.process import admission_of, given, relay_of, run, sequencer_of, signing, stream
+from shared.readiness import Auditing, Consuming, Health, Publishing, answering, keyring
 from shared.relay import Relay
 from shared.settings import Settings
 from shared.subscription import Subscription, kafka_broker, subscribe
@@ -58,10 +59,12 @@ class Service:
             instance=settings.instance,
         )
         self.relay: Relay | None = None
+        self.sequencer: Sequencer | None = None
         self.readiness = Health(
             {"postgres": answering(self.log.newest), "keyring": keyring(self.keyring), "timers": self.timers.punctual},
             consuming=Consuming(NAME, self.subscription),
             publishing=Publishing(NAME, own_topic, self.log.newest, lambda: self.relay),
+            auditing=Auditing(self.log.newest, lambda: self.sequencer) if settings.audit_keys else None,
             parked=self.consumer.parked,
         )
         routers = [
@@ -83,12 +86,14 @@ class Service:
         """Connects to PostgreSQL and the keyring; Kafka may come later, commands are taken without it."""
         await asyncio.to_thread(self._open)
         self.relay = relay_of(self.log, self.settings, self.own_topic)
+        self.sequencer = sequencer_of(self.log, self.settings)
         topics = (*self.topics, self.own_topic)
         try:
             yield {
                 "kafka": partial(stream, self.settings, topics, relay=self.relay, subscription=self.subscription),
                 "timers": self.timers.run,
                 "deliveries": self.deliveries.run,
+                **signing(self.sequencer),
             }
         finally:
             await asyncio.to_thread(self._close)

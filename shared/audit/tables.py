@@ -50,6 +50,12 @@ _BUCKET_HASHES = "SELECT number, hash FROM audit_buckets WHERE size > %b AND siz
 _RECORDS = """
 SELECT notification_id, state FROM events WHERE notification_id >= %b AND notification_id <= %b
 ORDER BY notification_id LIMIT %b"""
+_RECORDS_OF = """
+SELECT notification_id, state FROM events WHERE customer = ANY(%b::uuid[]) AND notification_id <= %b
+UNION ALL
+SELECT notification_id, state FROM events
+WHERE originator_id = ANY(%b::text[]) AND customer IS NULL AND notification_id <= %b"""
+_NOTES = "SELECT size, note FROM audit_checkpoints WHERE size > %b ORDER BY size"
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM events"
 _PUT_TILES = """
 INSERT INTO audit_tiles (level, number, hashes) SELECT * FROM unnest(%b::int[], %b::bigint[], %b::bytea[])
@@ -130,6 +136,16 @@ def bucket_hashes(cursor: Rows, after: int, size: int) -> dict[int, bytes]:
 def records(cursor: Rows, first: int, last: int, limit: int) -> list[tuple[int, bytes]]:
     """The first records, at most `limit`, of those from position `first` to `last`."""
     return cursor.execute(_RECORDS, (first, last, limit)).fetchall()
+
+
+def records_of(cursor: Rows, customers: list[str], streams: list[str], last: int) -> list[tuple[int, bytes]]:
+    """The records of customers, and those without customer of streams, up to a position; in no order."""
+    return cursor.execute(_RECORDS_OF, (customers, last, streams, last)).fetchall()
+
+
+def notes(cursor: Rows, after: int) -> list[tuple[int, bytes]]:
+    """Sizes and notes of the checkpoints of sizes above `after`, rising."""
+    return cursor.execute(_NOTES, (after,)).fetchall()
 
 
 def head(cursor: Rows) -> int:

@@ -7,9 +7,21 @@ from typing import Any
 
 import pytest
 
+from shared.audit.sequencer import SequencerStatus
 from shared.errors import Unavailable
 from shared.http import Readiness
-from shared.readiness import STUCK_SECONDS, Consuming, Health, Publishing, Sample, check_relay, consumer_lag, sample
+from shared.readiness import (
+    STUCK_SECONDS,
+    Auditing,
+    Consuming,
+    Health,
+    Publishing,
+    Sample,
+    check_audit,
+    check_relay,
+    consumer_lag,
+    sample,
+)
 from shared.relay import RelayStatus
 from shared.subscription import Subscription
 
@@ -172,3 +184,31 @@ def test_time_runs_while_records_wait_at_one_position() -> None:
     assert seen.since == 3605.0
     assert sample(seen, 6, 0, 3606.0).since == 3606.0
     assert sample(seen, 6, None, 3606.0).since == 3606.0
+
+
+@pytest.mark.parametrize(
+    ("status", "head", "still", "told"),
+    [
+        (SequencerStatus("signing", size=5), 5, 99.0, "ok"),
+        (SequencerStatus("signing", size=5), 7, STUCK_SECONDS - 1, "ok"),
+        (SequencerStatus("signing", size=5), 7, 12.0, "2 records have waited for 12 s and none was signed"),
+        (SequencerStatus("signing", size=5), None, 99.0, "ok"),
+        (SequencerStatus("signing", size=5, refused="two histories"), 5, 0.0, "refused: two histories"),
+        (SequencerStatus("held", "the log ends at position 4"), 5, 0.0, "held: the log ends at position 4"),
+        (SequencerStatus("retrying", "OperationalError"), None, 0.0, "retrying: OperationalError"),
+        (SequencerStatus(), 0, 0.0, "starting"),
+    ],
+)
+def test_a_sequencer_is_fine_while_what_is_committed_is_signed(
+    status: SequencerStatus, head: int | None, still: float, told: str
+) -> None:
+    assert check_audit(status, head, still) == told
+
+
+async def test_a_sequencer_that_has_not_begun_is_not_fine() -> None:
+    async def head() -> int:
+        return 0
+
+    ready = await Health({}, auditing=Auditing(head, lambda: None))()
+
+    assert (ready.ok, ready.checks) == (False, {"audit": "starting"})
