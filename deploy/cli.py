@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import typer
 
-from deploy.commands import backup, demo, importing, logs, operate, replay, status, system, token, witness
+from deploy.commands import audit, backup, demo, importing, logs, operate, replay, status, system, token, witness
 from deploy.embedded.errors import EmbeddedError
 from shared.errors import CustlogError
 
@@ -28,15 +28,22 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "backup": backup.backup,
     "restore": backup.restore,
     "witness": witness.witness,
+    "audit verify": audit.verify,
     "demo": demo.demo,
 }
+"""Name -> function; of two words, the first is a group."""
 
 
 def app() -> typer.Typer:
     """The command line with every command of the table."""
     mounted = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="custlog")
+    groups: dict[str, typer.Typer] = {"": mounted}
     for name, command in COMMANDS.items():
-        mounted.command(name)(command)
+        group, _, last = name.rpartition(" ")
+        if group not in groups:
+            groups[group] = typer.Typer(no_args_is_help=True, help=sys.modules[command.__module__].__doc__)
+            mounted.add_typer(groups[group], name=group)
+        groups[group].command(last)(command)
     return mounted
 
 

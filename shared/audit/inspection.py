@@ -14,7 +14,7 @@ from typing import Protocol
 
 from shared.audit import tiles
 from shared.audit.checkpoint import BadCheckpoint, Checkpoint
-from shared.audit.note import BadNote, Verifier
+from shared.audit.note import BadNote, Verifier, VerifierKey
 from shared.audit.recount import Broken, Raw, Recount, cut
 from shared.audit.tiles import BadTile, Tile
 
@@ -64,12 +64,13 @@ class Verdict:
 
 
 class Inspection:
-    """Follows one log under its origin: each `advance` goes on where the last one ended, in memory of its own."""
+    """Follows one log: each `advance` goes on where the last one ended, in memory of its own."""
 
-    def __init__(self, origin: str, keys: Verifier, witnesses: Verifier | None = None) -> None:
-        self._origin = origin
-        self._keys = keys
-        self._witnesses = witnesses
+    def __init__(self, keys: Collection[VerifierKey], witnesses: Collection[VerifierKey] = ()) -> None:
+        """`keys` are those of this log, of all its origins: their names."""
+        self._keys = Verifier(keys)
+        self._witnesses = Verifier(witnesses) if witnesses else None
+        self._origin = ""
         self._recount = Recount()
         self._checkpoints = 0
 
@@ -80,6 +81,7 @@ class Inspection:
         """
         try:
             newest = self._opened(history.note)
+            self._origin = newest.origin
             kept = [] if since is None else [self._opened(since)]
             seen = max((self._recount.size, *(checkpoint.size for checkpoint in kept)))
             if newest.size < seen:
@@ -93,9 +95,10 @@ class Inspection:
         return self._verdict(cosigned=self._cosigned(history.note))
 
     def _opened(self, signed: bytes) -> Checkpoint:
-        checkpoint = Checkpoint.parse(self._keys.open(signed).text)
-        if checkpoint.origin != self._origin:
-            raise BadCheckpoint(f"a checkpoint is of {checkpoint.origin}, not of {self._origin}")
+        opened = self._keys.open(signed)
+        checkpoint = Checkpoint.parse(opened.text)
+        if checkpoint.origin not in {key.name for key in opened.by}:
+            raise BadCheckpoint(f"a checkpoint of {checkpoint.origin} is signed by another log's key")
         return checkpoint
 
     def _read(self, history: History, kept: Sequence[Checkpoint]) -> None:

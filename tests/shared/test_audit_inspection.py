@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from shared.audit import tiles
 from shared.audit.checkpoint import Checkpoint
 from shared.audit.inspection import Inspection
-from shared.audit.note import Note, Verifier
+from shared.audit.note import Note
 from shared.audit.recount import Raw, Recount
 from shared.audit.signer import Cosigner, Signer
 from shared.audit.tiles import Tile
@@ -54,7 +54,7 @@ class Books:
 
 
 def inspection() -> Inspection:
-    return Inspection(ORIGIN, Verifier([LOG.key]), Verifier([WITNESS.key]))
+    return Inspection([LOG.key], [WITNESS.key])
 
 
 def books(size: int = 700) -> Books:

@@ -1,0 +1,81 @@
+"""`custlog audit`: what auditors ask."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.auditing import Auditing, Trust, read_checkpoint
+from deploy.commands.options import HomeOption, JsonOption
+from deploy.commands.output import STDOUT, print_json, steps
+from deploy.embedded.errors import EmbeddedError
+from deploy.embedded.home import Home
+from shared.audit.inspection import Verdict
+from shared.audit.note import BadKey
+from shared.events.catalogue import LOGS
+
+KeysOption = Annotated[
+    list[str] | None, typer.Option("--key", help="Verifier key of a log; the system's own published keys if none.")
+]
+WitnessesOption = Annotated[list[str] | None, typer.Option("--witness", help="Verifier key of a witness.")]
+
+
+def verify(
+    logs: Annotated[list[str] | None, typer.Option("--log", help="Only this log; may be repeated.")] = None,
+    since: Annotated[
+        list[Path] | None, typer.Option("--since", help="A checkpoint kept elsewhere, which has to be of this history.")
+    ] = None,
+    keys: KeysOption = None,
+    *,
+    witnesses: WitnessesOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read every record of the logs and compare all of it with what was signed."""
+    chosen = Home.at(home)
+    trust = trusted(chosen, keys, witnesses)
+    kept = dict(read_checkpoint(file) for file in since or ())
+    names = logs or [log for log in LOGS if log in trust.logs]
+    if unknown := sorted(set(names) - set(LOGS)):
+        raise EmbeddedError(f"There is no log {', '.join(unknown)}; there are {', '.join(LOGS)}.")
+    auditing = Auditing(chosen)
+    found: dict[str, Verdict] = {}
+    began = time.monotonic()
+    with steps(quiet=as_json) as say:
+        for log in names:
+            say(f"Reading the {log} log")
+            found[log] = auditing.verify(log, trust, kept.get(log))
+    seconds = round(time.monotonic() - began, 2)
+    if as_json:
+        verdicts = {log: {**asdict(verdict), "ok": verdict.ok} for log, verdict in found.items()}
+        print_json({"ok": _all_ok(found), "seconds": seconds, "logs": verdicts})
+    else:
+        for log, verdict in found.items():
+            STDOUT.print(_line(log, verdict), highlight=False)
+    if not _all_ok(found):
+        raise EmbeddedError("What the logs hold is not what was signed: keep everything as it is, and find out why.")
+
+
+def trusted(home: Home, keys: list[str] | None, witnesses: list[str] | None) -> Trust:
+    """Whom to believe: whoever the auditor names, else whoever the system names. EmbeddedError for what is no key."""
+    try:
+        own = Trust.of_system(home.audit_keys) if not keys or not witnesses else None
+        given = Trust.of_auditor(keys or (), witnesses or ())
+    except (BadKey, OSError) as wrong:
+        raise EmbeddedError(f"{wrong}.") from None
+    logs = given.logs or (own.logs if own else {})
+    return Trust(logs, given.witnesses or (own.witnesses if own else ()))
+
+
+def _all_ok(found: dict[str, Verdict]) -> bool:
+    return all(verdict.ok for verdict in found.values())
+
+
+def _line(log: str, verdict: Verdict) -> str:
+    if not verdict.ok:
+        where = f"{verdict.first}" if verdict.first == verdict.last else f"{verdict.first} to {verdict.last}"
+        return f"{log}: FAIL at position {where}: {verdict.reason}"
+    seen = {True: ", countersigned by a witness", False: ", NOT countersigned by a witness", None: ""}[verdict.cosigned]
+    return f"{log}: PASS, {verdict.size:,} records, {verdict.checkpoints:,} checkpoints{seen}"
