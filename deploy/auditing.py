@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.client import running_state
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
-from deploy.history import database_url
+from deploy.history import History, database_url
+from shared.audit import bundle
 from shared.audit.checkpoint import Checkpoint
 from shared.audit.inspection import Inspection, Verdict
 from shared.audit.keys import AuditKeys
 from shared.audit.note import BadNote, Note, VerifierKey
 from shared.audit.snapshot import NotSigned, Snapshot, snapshot
+from shared.eventlog.mapper import parse
 from shared.events.catalogue import LOGS
+
+TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +89,28 @@ class Auditing:
             raise EmbeddedError(f"No key of the {log} log was given: add --key with its verifier key.")
         with self.snapshot(log, trust.witnesses) as seen:
             return Inspection(keys, trust.witnesses).advance(seen, since)
+
+    def prove(
+        self, history: History, customer: str, trust: Trust, *, disclose: bool, since: Mapping[str, bytes]
+    ) -> bytes:
+        """The bundle about a customer: every log at a checkpoint of its own, witnessed where a witness answers.
+
+        With `disclose` the data keys of the subjects are in it. EmbeddedError if customers are merged all the time.
+        """
+        for _ in range(TRIES):
+            members = history.members(customer)
+            with ExitStack() as stack:
+                logs = {log: stack.enter_context(self.snapshot(log, trust.witnesses)) for log in trust.logs}
+                keys = history.keyring.disclose(_subjects(members, logs)) if disclose else None
+                try:
+                    return bundle.make(customer, members, logs, keys=keys, since=since)
+                except bundle.Unprovable:
+                    continue
+        raise EmbeddedError(f"Customer {customer} is being merged and separated all the time; try again.")
+
+
+def _subjects(members: Sequence[str], logs: Mapping[str, Snapshot]) -> set[str]:
+    """Whose personal data the records about these customers hold."""
+    return {
+        subject for seen in logs.values() for _, stored in seen.records(members) for subject in parse(stored).sealed
+    }

@@ -29,6 +29,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "restore": backup.restore,
     "witness": witness.witness,
     "audit verify": audit.verify,
+    "audit prove": audit.prove,
     "demo": demo.demo,
 }
 """Name -> function; of two words, the first is a group."""

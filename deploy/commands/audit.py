@@ -12,7 +12,9 @@ from deploy.commands.options import HomeOption, JsonOption
 from deploy.commands.output import STDOUT, print_json, steps
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
+from deploy.history import open_history
 from shared.audit.inspection import Verdict
+from shared.audit.keys import AuditKeys
 from shared.audit.note import BadKey
 from shared.events.catalogue import LOGS
 
@@ -56,6 +58,43 @@ def verify(
             STDOUT.print(_line(log, verdict), highlight=False)
     if not _all_ok(found):
         raise EmbeddedError("What the logs hold is not what was signed: keep everything as it is, and find out why.")
+
+
+def prove(
+    customer: Annotated[str, typer.Argument(help="A customer number, an id, or SOURCE:EXTERNAL-ID.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The bundle to write.")],
+    *,
+    disclose: Annotated[
+        bool, typer.Option("--disclose", help="With the keys that open the personal fields; handle it as such data.")
+    ] = False,
+    since: Annotated[
+        list[Path] | None, typer.Option("--since", help="A checkpoint that the auditor kept, to prove growth from.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write all records about a customer with the proof that they are all, and the program that checks it."""
+    chosen = Home.at(home)
+    trust = trusted(chosen, None, None)
+    kept = dict(read_checkpoint(file) for file in since or ())
+    began = time.monotonic()
+    with open_history(chosen) as history:
+        proof = Auditing(chosen).prove(history, history.customer(customer), trust, disclose=disclose, since=kept)
+    try:
+        output.write_bytes(proof)
+    except OSError as error:
+        raise EmbeddedError(f"The bundle cannot be written to {output}: {error.strerror}.") from None
+    seconds = round(time.monotonic() - began, 2)
+    if as_json:
+        print_json({"bundle": str(output), "bytes": len(proof), "seconds": seconds, "disclosed": disclose})
+    else:
+        STDOUT.print(f"Wrote {output}: {len(proof):,} bytes in {seconds} s.", highlight=False)
+        origins = AuditKeys.read(chosen.audit_keys)
+        keys = [
+            f"--key '{key}'" for log, known in trust.logs.items() for key in known if key.name == origins.origin(log)
+        ]
+        keys += [f"--witness '{key}'" for key in trust.witnesses]
+        STDOUT.print(f"To check it: python verify.py {output} {' '.join(keys)}", highlight=False, soft_wrap=True)
 
 
 def trusted(home: Home, keys: list[str] | None, witnesses: list[str] | None) -> Trust:

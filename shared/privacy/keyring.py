@@ -150,6 +150,16 @@ class Keyring:
             return {}
         return self._open_rows(FETCH, (list(subjects),))
 
+    def disclose(self, subjects: Collection[str]) -> dict[str, bytes]:
+        """The bare data keys (32 bytes) of the subjects that have one, for whoever may open their records alone.
+
+        Whoever asks for them has to record that as an access.
+        """
+        return {
+            subject: self._keks.unwrap(subject, kek, wrapped)
+            for subject, kek, wrapped in self._rows(FETCH, (list(subjects),))
+        }
+
     def keyed(self, digest: bytes) -> bytes:
         """The digest of a command's body as it is stored: without the key nobody can try out what the body was."""
         return hmac.digest(self._keks.command_key, digest, "sha256")[:16]
@@ -165,13 +175,16 @@ class Keyring:
             return done.rowcount == 1
 
     def _open_rows(self, statement: Any, parameters: Any) -> dict[str, DataKey]:
+        return {
+            subject: DataKey(subject, DATA_KEY_VERSION, AESGCM(self._keks.unwrap(subject, kek, wrapped)))
+            for subject, kek, wrapped in self._rows(statement, parameters)
+        }
+
+    def _rows(self, statement: Any, parameters: Any) -> list[tuple[str, int, bytes]]:
         with self._connection() as connection:
             rows = connection.execute(statement, parameters, binary=True, prepare=True).fetchall()
         metrics.KEYRING_OPERATIONS.labels("made or fetched" if statement is ENSURE else "fetched").inc(len(rows))
-        return {
-            subject: DataKey(subject, DATA_KEY_VERSION, AESGCM(self._keks.unwrap(subject, kek, wrapped)))
-            for subject, kek, wrapped in rows
-        }
+        return rows
 
     @contextmanager
     def _connection(self) -> Iterator[Connection[Any]]:
