@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from typing import TypeVar
 from uuid import UUID
@@ -104,19 +104,17 @@ def snapshot(
     deadline = time.monotonic() + seconds
     with _answering(log):
         connection = tables.connect(url, f"audit snapshot {log}")
-    with connection, connection.cursor(binary=True) as cursor:
+    # Closing it ends the transaction.
+    with closing(connection), connection.cursor(binary=True) as cursor:
         while True:
             with _answering(log):
                 cursor.execute(_BEGIN)
                 note = _newest(cursor, log)
-            if not witnesses or _is_cosigned(note, witnesses) or time.monotonic() > deadline:
-                break
-            connection.rollback()
+                if not witnesses or _is_cosigned(note, witnesses) or time.monotonic() > deadline:
+                    break
+                cursor.execute("ROLLBACK")
             time.sleep(_ASK_SECONDS)
-        try:
-            yield Snapshot(cursor, log, note)
-        finally:
-            connection.rollback()
+        yield Snapshot(cursor, log, note)
 
 
 def _newest(cursor: tables.Rows, log: str) -> bytes:
