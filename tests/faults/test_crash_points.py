@@ -19,11 +19,15 @@ from pymongo import MongoClient
 from deploy import replay
 from deploy.client import Client, caught_up, connect
 from deploy.history import open_history
+from shared.audit.keys import AuditKeys
+from shared.authenticity import Authenticator
 from shared.crash import POINTS
 from shared.events.envelope import Recorded, instant
 from shared.ids import derive, uuid7
+from shared.topics import partition_of
 from tests.e2e.system import people, send_until_taken
 from tests.faults.stand import Stand
+from tests.support.forging import Forged
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -31,6 +35,8 @@ SECONDS = 180
 USER = "u1"
 ROWS = 600
 """More than two groups of an import."""
+TOPIC = "customer.events"
+PARTITIONS = 12
 PARKED_KEY = "not-a-customer"
 
 
@@ -200,16 +206,30 @@ def person(point: str) -> dict[str, Any]:
 
 
 async def park(scene: Scene, service: str) -> None:
-    """One record that is none of ours, put aside by every service that follows the topic."""
+    """A record that its relay vouches for and nobody can read, put aside by every service that follows the topic."""
     if (await scene.client.get(service, "/ops/parked"))["parked"]:
         return
+    record = unreadable(scene)
     producer = AIOKafkaProducer(bootstrap_servers=scene.client.state.servers["kafka"].url)
     await producer.start()
     try:
-        await producer.send_and_wait("customer.events", b"{", key=PARKED_KEY.encode())
+        await producer.send_and_wait(
+            TOPIC, record.value, key=record.key, partition=record.partition, headers=record.headers
+        )
     finally:
         await producer.stop()
     await until_async(lambda: _is_parked(scene, service), "nothing was parked")
+
+
+def unreadable(scene: Scene) -> Forged:
+    """A record without a position, with a right code."""
+    keys = AuditKeys.read(scene.stand.home.audit_keys).relay
+    assert keys is not None
+    ((epoch,),) = execute(scene, "customer", f"SELECT epoch FROM relay_position WHERE topic = '{TOPIC}'")
+    partition, key, value = partition_of(PARKED_KEY, PARTITIONS), PARKED_KEY.encode(), b"{"
+    headers: list[tuple[str, bytes]] = [("epoch", epoch.encode())]
+    mac = Authenticator(keys).sign(TOPIC, partition, key, value, headers)
+    return Forged(partition, key, value, [*headers, mac])
 
 
 async def _is_parked(scene: Scene, service: str) -> bool:
@@ -234,10 +254,12 @@ def spooled(scene: Scene) -> list[str]:
     return [path.read_text() for path in scene.stand.home.spool.rglob("*.json")]
 
 
-def execute(scene: Scene, database: str, statement: str) -> None:
+def execute(scene: Scene, database: str, statement: str) -> list[Any]:
+    """Runs a statement of ours in a service's database; answers its rows, if it has any."""
     url = scene.client.state.servers["postgres"].url.rpartition("/")[0] + f"/{database}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement)
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else []
 
 
 async def until(met: Callable[[], bool], otherwise: str) -> None:
