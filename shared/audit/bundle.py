@@ -159,9 +159,12 @@ def _log(snapshot: Snapshot, chains: Sequence[str], records: Sequence[Stored], o
         "heads.json": _json(_heads(snapshot, chains)),
     }
     if old is not None:
-        old_size = Checkpoint.parse(Note.parse(old).text).size
-        path = consistency_proof(old_size, size, tiles.read)
-        made["consistency.json"] = _json({"old": old.decode(), "path": _hex(path)})
+        note = Note.parse(old)
+        earlier = Checkpoint.parse(note.text)
+        path = consistency_proof(earlier.size, size, tiles.read)
+        # Who witnessed it does not matter any more: the present checkpoint is witnessed.
+        own = Note(note.text, tuple(each for each in note.signatures if each.name == earlier.origin))
+        made["consistency.json"] = _json({"old": own.encode().decode(), "path": _hex(path)})
     return made
 
 
