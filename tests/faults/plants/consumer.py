@@ -163,6 +163,19 @@ PLANTS = (
         ("I11", "I4"),
     ),
     Plant(
+        "forged-believed",
+        "Whatever code a record carries is taken for the right one, so what somebody else put on a topic is applied.",
+        FOLLOWERS,
+        (
+            Edit(
+                "shared.authenticity:Authenticator.doubt",
+                {"return NO_MAC": "return None", "hmac.compare_digest(code, right)": "True"},
+            ),
+        ),
+        ("garbage",),
+        ("I11", "I4"),
+    ),
+    Plant(
         "parked-key-not-held",
         "The later records of a customer whose record is parked are applied, out of their order.",
         FOLLOWERS,

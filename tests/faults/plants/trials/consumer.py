@@ -17,6 +17,8 @@ from services.projections.views.directory import DIRECTORY
 from services.projections.views.directory import new_member as new_listed
 from services.projections.views.member import MEMBER_FOLDS, new_member
 from services.projections.views.view import WorkingSet
+from shared.audit.keys import MacKeys
+from shared.authenticity import Authenticator
 from shared.consumer import Consumer
 from shared.decoding import Decoded, place
 from shared.errors import Unavailable
@@ -171,6 +173,14 @@ async def consumed() -> object:
 def unreadable() -> object:
     broken = _source(3)
     return Decoded(failures={place(broken): "no"}).park_failures(Plan([broken])).park
+
+
+@looks_at("forged-believed")
+def doubted() -> object:
+    forged: Any = SimpleNamespace(
+        topic="customer.events", partition=0, key=b"k", value=b"{}", headers=[("mac", b"1:0")]
+    )
+    return Authenticator(MacKeys(1, {1: b"k" * 32})).doubt(forged)
 
 
 @looks_at("parked-key-not-held")
