@@ -69,8 +69,8 @@ async def last_of(bootstrap: str, topic: str, partition: int) -> Any | None:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False, isolation_level="read_committed"
     )
-    await consumer.start()
     try:
+        await consumer.start()
         consumer.assign([place])
         end = (await consumer.end_offsets([place]))[place]
         consumer.seek(place, max(0, end - _LAST))

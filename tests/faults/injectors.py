@@ -175,8 +175,8 @@ async def garbage(scene: Scene, fault: Fault) -> Evidence:
     if scene.rng.random() < 0.7 and (last := await forged.last_of(address, fault.target, scene.rng.randrange(12))):
         strange = forged.following(last, scene.rng)
     producer = AIOKafkaProducer(bootstrap_servers=address, request_timeout_ms=10_000)
-    await producer.start()
     try:
+        await producer.start()
         told = await producer.send_and_wait(
             fault.target, strange.value, key=strange.key, partition=strange.partition, headers=strange.headers
         )
