@@ -5,10 +5,9 @@ keys: --key of each log (the key's name is the log's origin), --witness of each 
 that you kept; all may be repeated. Prints PASS, or FAIL with the log, the index of the first bad event and the reason.
 For each log: its origin is one of yours; log and witnesses signed; it has only grown since your checkpoint; each event
 is in it; none of a customer is left out; ciphertexts are those that were logged. At last: the events' links make the
-members one; state.json is what the events say.
-
-Not proved: what came after the checkpoint; that no link is told only by events of a customer outside of the bundle;
-that what has no key (null in keys.json) or no ciphertext was erased, not withheld. README.txt, verify.py: not read.
+members one; state.json is what the events say. Not proved: what came after the checkpoint; that no link is told only
+by events of a customer outside of the bundle; that what has no key (null in keys.json) or no ciphertext was erased,
+not withheld. README.txt and verify.py in the bundle make no statement.
 
 The state has the "links" that hold (`linked`, with no end `separated` later), the "members" they connect, and by log
 and stream its "version" and what was "said": by type, in it by the first of KEYS in the data (by seq if COUNTED, else
@@ -25,7 +24,6 @@ import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -36,10 +34,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 LIMIT = 256 * 1024 * 1024  # bytes in all files of a bundle
-FILES = re.compile(
-    r"[a-z]+/(checkpoint|(events|sealed|inclusion)\.jsonl|(heads|consistency)\.json)"
-    r"|(bundle|state|keys)\.json|README\.txt|verify\.py"
-)
+FILES = r"(bundle|state|keys|[a-z]+/(heads|consistency))\.json|[a-z]+/(checkpoint|(events|sealed|inclusion)\.jsonl)"
 NOTE = re.compile(r"(([^\n]+)\n(0|[1-9][0-9]{0,18})\n([^\n]{44})\nheads ([^\n]{44})\n)\n((\u2014 [^\n ]+ [^\n ]+\n)+)")
 KEYS = ("contact_id", "message_id", "relationship_id", "alias", "field", "purpose", "scheme", "topic", "usage")
 COUNTED = ("identifier_added", "tagged", "paid", "returned", "answered", "linked", "separated")
@@ -71,7 +66,6 @@ def check(holds: object, why: str) -> None:
 
 
 def exact(read: Callable[[str], Any], write: Callable[[Any], str], text: str) -> Any:
-    """What a text says, if no other text says the same."""
     value = read(text)
     check(write(value) == text, "something in it is not written in the one right way")
     return value
@@ -98,30 +92,30 @@ def opened(note: str, keys: Keys) -> Log:
     if not found:
         raise ValueError("it is no signed checkpoint")
     text, origin, size, root, heads, lines, _ = found.groups()
-    signed = dict[tuple[str, int], int]()
+    signed, witnesses = set[tuple[str, int]](), dict[str, int]()
     for _, name, encoded in (line.split(" ") for line in lines[:-1].split("\n")):
-        value = base64(encoded)
+        value, header = base64(encoded), ""
         if key := keys.get((name, value[:4])):
-            time, head, signature = 0, "", value[4:]
+            signature = value[4:]
             if key[0] == 4:
-                time, signature = int.from_bytes(value[4:12]), value[12:]
-                head = f"cosignature/v1\ntime {time}\n"
-            Ed25519PublicKey.from_public_bytes(key[1:]).verify(signature, (head + text).encode())
-            signed[name, key[0]] = max(time, signed.get((name, key[0]), 0))
+                witnesses[name], signature = int.from_bytes(value[4:12]), value[12:]
+                header = f"cosignature/v1\ntime {witnesses[name]}\n"
+            Ed25519PublicKey.from_public_bytes(key[1:]).verify(signature, (header + text).encode())
+            signed.add((name, key[0]))
     check((origin, 1) in signed, f"no key of yours has signed it as {origin}")
-    witnesses = {name: time for (name, kind), time in signed.items() if kind == 4}
     return Log(text, origin, int(size), base64(root), base64(heads), witnesses)
 
 
-def climb(index: int, last: int, start: bytes, path: Sequence[str]) -> tuple[bytes, bytes]:
+def climb(index: int, last: int, start: bytes, path: list[str]) -> tuple[bytes, bytes]:
     """The roots of the old and the whole tree that a path leads to (RFC 9162, sections 2.1.3.2 and 2.1.4.2)."""
+    check(isinstance(path, list), "its path is no list")
     old = whole = start
     for sibling in map(unhex, path):
+        while last and index == last and not index & 1:
+            index, last = index >> 1, last >> 1
         check(last and len(sibling) == 32, "its path is too long")
-        if index & 1 or index == last:
+        if index & 1:
             old, whole = sha256(b"\x01" + sibling + old).digest(), sha256(b"\x01" + sibling + whole).digest()
-            while index and not index & 1:
-                index, last = index >> 1, last >> 1
         else:
             whole = sha256(b"\x01" + whole + sibling).digest()
         index, last = index >> 1, last >> 1
@@ -129,9 +123,9 @@ def climb(index: int, last: int, start: bytes, path: Sequence[str]) -> tuple[byt
     return old, whole
 
 
-def grown(old: Log, new: Log, path: Sequence[str]) -> bool:
+def grown(old: Log, new: Log, path: list[str]) -> bool:
     if old.size in {0, new.size}:
-        return not path and old.root == (new.root if old.size == new.size else sha256().digest())
+        return path == [] and old.root == (new.root if old.size == new.size else sha256().digest())
     check(old.size < new.size, "it is shorter than it was")
     start, rest = (unhex(path[0]), path[1:]) if old.size & (old.size - 1) else (old.root, path)
     height = (old.size & -old.size).bit_length() - 1
@@ -153,16 +147,15 @@ def checkpoint(name: str, files: Mapping[str, str], keys: Keys, quorum: int, kep
 
 
 def data_of(record: Any, sealed: Mapping[str, str], keys: Mapping[str, str | None] | None) -> dict[str, Any]:
-    """What an event says, with its sealed fields."""
     data = dict(record["data"])
     check(sealed.keys() <= record["sealed"].keys(), "it has no such ciphertext")
     for subject, part in record["sealed"].items():
-        ciphertext = base64(sealed[subject]) if subject in sealed else None
-        check(ciphertext is None or sha256(ciphertext).hexdigest() == part["ct_sha256"], "its ciphertext was altered")
-        key = keys[subject] if keys is not None else None
-        if key is not None and ciphertext is not None:
+        ciphertext, key = sealed.get(subject), (keys or {}).get(subject)
+        hashed = ciphertext and sha256(base64(ciphertext)).hexdigest()
+        check(hashed in {None, part["ct_sha256"]}, "its ciphertext was altered")
+        if ciphertext is not None and key is not None:
             place = f"{record['log']}|{record['stream']}|{record['seq']}|{record['type']}|{subject}"
-            data |= json.loads(AESGCM(base64(key)).decrypt(base64(part["nonce"]), ciphertext, place.encode()))
+            data |= json.loads(AESGCM(base64(key)).decrypt(base64(part["nonce"]), base64(ciphertext), place.encode()))
         else:
             word = "sealed" if keys is None and ciphertext is not None else "erased"
             data |= {name: {word: True} for name in part["fields"]}
@@ -173,21 +166,21 @@ def events(log: Log, name: str, files: Mapping[str, str], members: list[str], op
     """The record, index and data of each event. Raises unless the files have all of the customers in heads.json."""
     heads = parsed(files["heads.json"])
     check(sorted(heads) == members or (name == "identity" and heads.keys() >= set(members)), "it has other heads")
-    names = ("events.jsonl", "sealed.jsonl", "inclusion.jsonl")
-    check(all(files[each][-1:] in {"", "\n"} for each in names), "the last line of a file is cut")
-    ends, versions, index = dict.fromkeys(heads, (0, "")), dict[str, int](), 0
-    for line, sealed, path in zip(*(files[each].split("\n")[:-1] for each in names), strict=True):
+    ends, versions, index = dict.fromkeys(heads, b""), dict[str, int](), 0
+    *rows, rest = zip(*(files[f"{each}.jsonl"].split("\n") for each in ("events", "sealed", "inclusion")), strict=True)
+    check(not any(rest), "the last line of a file is cut")
+    for line, sealed, path in rows:
         leaf, leaf_hash, last = json.loads(line), sha256(b"\x00" + line.encode()).digest(), index
         index, record = leaf["index"], leaf["record"]
         with at(f"index {index}"):
             check(last < index <= log.size, "it is not in the order of the log")
             check(climb(index - 1, log.size - 1, leaf_hash, parsed(path))[1] == log.root, "it is not in the log")
             check(record["customer"] in ends, "it is of another customer")
-            count, prev = ends[record["customer"]]
-            check(leaf["prev"] == prev, "the event before it is not the one that the log had")
+            end = ends[record["customer"]]
+            check(leaf["prev"] == end[8:].hex(), "the event before it is not the one that the log had")
             version = versions[record["stream"]] = versions.get(record["stream"], 0) + 1
             check(record["seq"] == version and record["log"] == name, "it is not the next of its stream")
-            ends[record["customer"]] = (count + 1, leaf_hash.hex())
+            ends[record["customer"]] = (int.from_bytes(end[:8]) + 1).to_bytes(8) + leaf_hash
             data = data_of(record, parsed(sealed), opening)
         yield record, index, data
     for customer, (bucket, *siblings) in heads.items():
@@ -195,9 +188,8 @@ def events(log: Log, name: str, files: Mapping[str, str], members: list[str], op
             key, packed = sha256(customer.encode()).digest(), unhex(bucket)
             root = climb(int.from_bytes(key[:2]), 0xFFFF, sha256(b"\x00" + packed).digest(), siblings)[1]
             check(root == log.heads, "it is not in the map of heads")
-            head = {packed[each : each + 32]: packed[each + 32 : each + 72] for each in range(0, len(packed), 72)}
-            count, end = int.from_bytes(head.get(key, b"")[:8]), head.get(key, b"")[8:].hex()
-            check((count, end) == ends[customer], f"the log has {count} events, and other ones than these")
+            entries = {packed[each : each + 32]: packed[each + 32 : each + 72] for each in range(0, len(packed), 72)}
+            check(entries.get(key, b"") == ends[customer], "its last events are left out")
 
 
 def verify(files: Mapping[str, bytes], keys: Keys, quorum: int, kept: Sequence[Log]) -> list[str]:
@@ -207,76 +199,66 @@ def verify(files: Mapping[str, bytes], keys: Keys, quorum: int, kept: Sequence[L
         about, opening = parsed(texts["bundle.json"]), parsed(texts.get("keys.json", "null"))
         customer, members = about["customer"], about["members"]
         check(len(about) == 3 and about["format"] == "custlog-bundle/1", "its format is not custlog-bundle/1")
-    said, origins, subjects, links = [f"{members} are one"], set[str](), set[str](), list[list[str]]()
+    said, origins, subjects, links = [f"{members} are one"], set[str](), set[str](), set[tuple[str, str]]()
     streams: dict[str, dict[str, Any]] = {name.split("/")[0]: {} for name in sorted(texts) if "/" in name}
     for name, folder in streams.items():
         with at(name):
             its = {each.removeprefix(f"{name}/"): text for each, text in texts.items() if each.startswith(f"{name}/")}
             log = checkpoint(name, its, keys, quorum, kept)
             origins.add(log.origin)
+            said.append(f"{log.origin}: all of theirs among {log.size} events, seen by witnesses at {log.witnesses}")
             for record, index, data in events(log, name, its, members, opening):
                 subjects.update(record["sealed"])
+                kind, seq = record["type"], record["seq"]
+                about = next((data[key] for key in KEYS if key in data), "")
                 stream = folder.setdefault(record["stream"], {"said": {}})
-                stream["version"] = record["seq"]
-                key = next((data[each] for each in KEYS if each in data), "")
-                key = str(record["seq"]) if record["type"].split(".")[-1] in COUNTED else key
-                told = stream["said"].setdefault(f"{record['type']}.v{record['v']}", {})
-                told[key] = {"index": index, "data": data}
-                if record["type"] == "identity.linked":
-                    links.append(sorted((data["a"], data["b"])))
-                elif record["type"] == "identity.separated":
-                    links = [link for link in links if data["a"] not in link]
-            times = [f"{who} at {datetime.fromtimestamp(time, UTC)}" for who, time in log.witnesses.items()]
-            said.append(f"{log.origin}: all of them among {log.size} events, witnesses: {', '.join(times) or 'none'}")
+                stream["version"], of_kind = seq, stream["said"].setdefault(f"{kind}.v{record['v']}", {})
+                of_kind[str(seq) if kind.split(".")[-1] in COUNTED else about] = {"index": index, "data": data}
+                if kind == "identity.linked":
+                    links.add((min(data["a"], data["b"]), max(data["a"], data["b"])))
+                elif kind == "identity.separated":
+                    links = {link for link in links if data["a"] not in link}
     with at("bundle"):
-        check(
-            origins == {name for (name, _), key in keys.items() if key[0] == 1}, "its logs are not those of your keys"
-        )
+        check(origins == {name for (name, _), key in keys.items() if key[0] == 1}, "its logs are not those of the keys")
         check(origins.issuperset(each.origin for each in kept), "it has not the log of a checkpoint that you kept")
         joined = {customer}
-        for link in links * len(links):
+        for link in [*links] * len(links):
             joined.update(link if joined.intersection(link) else ())
         check(sorted(joined) == members, "by the links its members are others")
         check(opening is None or opening.keys() == subjects, "its keys are not those of its sealed fields")
         held = sorted(link for link in links if link[0] in joined)
         state = canonical({"members": members, "links": held, "streams": streams})
         check(state == texts["state.json"], "state.json is not what the events say")
-    return [
-        *said,
-        *(
-            f"{who} is erased, its key destroyed, as the bundle says"
-            for who in subjects
-            if opening and not opening[who]
-        ),
-    ]
+    gone = sorted(subject for subject in subjects if opening and opening[subject] is None)
+    return [*said, f"erased, as they say: {gone}"]
 
 
 def read(bundle: Path) -> dict[str, bytes]:
-    """The files in a bundle, README.txt and verify.py left out. Raises ValueError."""
+    """The files in a bundle. Raises ValueError."""
     files, left = dict[str, bytes](), LIMIT
     with at("zip"), zipfile.ZipFile(bundle) as archive:
         for info in archive.infolist():
-            check(FILES.fullmatch(info.filename) and info.filename not in files, "a file is there twice, or unknown")
+            known = re.fullmatch(rf"{FILES}|README\.txt|verify\.py", info.filename)
+            check(known and info.filename not in files, "a file is there twice or unknown")
             check(info.compress_type in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}, "it is packed in another way")
             with archive.open(info) as content:
                 files[info.filename] = content.read(left + 1)
             left -= len(files[info.filename])
             check(left >= 0, f"it has more than {LIMIT} bytes")
-    return {name: data for name, data in files.items() if not name.endswith((".txt", ".py"))}
+    return files
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Verifies a bundle of custlog.")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--key", action="append", required=True, help="verifier key of a log")
-    parser.add_argument("--witness", action="append", default=[], help="verifier key of a witness")
-    parser.add_argument("--witnesses", type=int, help="how many of them have to have signed; all if left out")
-    parser.add_argument("--since", action="append", default=[], type=Path, help="a checkpoint that you kept")
+    parser.add_argument("--witnesses", type=int, help="how many have to have signed; all that are given, if left out")
+    for name in ("--key", "--witness", "--since"):
+        parser.add_argument(name, action="append", default=[])
     given = parser.parse_args()
     try:
         keys = dict([key_of(each, 1) for each in given.key] + [key_of(each, 4) for each in given.witness])
         quorum = len(given.witness) if given.witnesses is None else given.witnesses
-        kept = [opened(each.read_bytes().decode(), keys) for each in given.since]
+        kept = [opened(Path(each).read_bytes().decode(), keys) for each in given.since]
         said = verify(read(given.bundle), keys, quorum, kept)
     except (ValueError, OSError, InvalidSignature) as error:
         sys.exit(ascii(f"FAIL {error}")[1:-1])

@@ -202,7 +202,7 @@ def test_the_bundles_that_are_mutated_are_accepted() -> None:
 
 
 def test_no_mutant_is_accepted() -> None:
-    tried = hunt(SEED, 3_000)
+    tried = hunt(SEED, 2_000)
 
     assert set(MUTATORS) <= set(tried)
     assert set().union(*BUNDLES) <= set(tried)
@@ -241,7 +241,7 @@ def test_an_altered_zip_says_the_same_or_is_refused(tmp_path: Path) -> None:
         except ValueError:
             refused += 1
             continue
-        assert files == BUNDLES[0] or not is_accepted(files), f"mutant {number} of seed {SEED}"
+        assert statements(files) == BUNDLES[0] or not is_accepted(files), f"mutant {number} of seed {SEED}"
     assert refused > 500
 
 
@@ -259,9 +259,9 @@ def zipped(tmp_path: Path, *entries: tuple[str, bytes], packing: int = zipfile.Z
 def test_a_zip_with_anything_else_in_it_is_refused(tmp_path: Path) -> None:
     state = ("state.json", b"{}")
     for name in ("../state.json", "/state.json", "state.json/", "STATE.JSON", "customer/verify.py", "a/b/heads.json"):
-        with pytest.raises(ValueError, match="twice, or unknown"):
+        with pytest.raises(ValueError, match="twice or unknown"):
             verify.read(zipped(tmp_path, state, (name, b"{}")))
-    with pytest.raises(ValueError, match="twice, or unknown"):
+    with pytest.raises(ValueError, match="twice or unknown"):
         verify.read(zipped(tmp_path, state, state))
     with pytest.raises(ValueError, match="another way"):
         verify.read(zipped(tmp_path, state, packing=zipfile.ZIP_LZMA))
@@ -270,7 +270,7 @@ def test_a_zip_with_anything_else_in_it_is_refused(tmp_path: Path) -> None:
 def test_a_zip_that_swells_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "LIMIT", 10_000)
     with pytest.raises(ValueError, match="more than 10000 bytes"):
-        verify.read(zipped(tmp_path, ("README.txt", bytes(6_000)), ("state.json", bytes(6_000))))
+        verify.read(zipped(tmp_path, ("keys.json", bytes(6_000)), ("state.json", bytes(6_000))))
 
 
 def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
