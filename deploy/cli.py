@@ -10,7 +10,20 @@ from collections.abc import Callable
 
 import typer
 
-from deploy.commands import audit, backup, demo, importing, logs, operate, replay, status, system, token, witness
+from deploy.commands import (
+    audit,
+    backup,
+    demo,
+    importing,
+    logs,
+    monitor,
+    operate,
+    replay,
+    status,
+    system,
+    token,
+    witness,
+)
 from deploy.embedded.errors import EmbeddedError
 from shared.errors import CustlogError
 
@@ -30,6 +43,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "witness": witness.witness,
     "audit verify": audit.verify,
     "audit prove": audit.prove,
+    "monitor": monitor.monitor,
     "demo": demo.demo,
 }
 """Name -> function; of two words, the first is a group."""
