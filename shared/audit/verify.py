@@ -262,7 +262,7 @@ def main() -> None:
         said = verify(read(given.bundle), keys, quorum, kept)
     except (ValueError, OSError, InvalidSignature) as error:
         sys.exit(ascii(f"FAIL {error}")[1:-1])
-    sys.stdout.write("\n".join(["PASS", *map(ascii, said), ""]))
+    sys.stdout.write("\n".join(["PASS", *(ascii(each)[1:-1] for each in said), ""]))
 
 
 if __name__ == "__main__":
