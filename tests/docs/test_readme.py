@@ -15,7 +15,15 @@ from tests.docs import markdown
 ENGLISH = (PROJECT / "README.md").read_text(encoding="utf-8")
 CHINESE = (PROJECT / "README.zh-CN.md").read_text(encoding="utf-8")
 PAGES = [
-    PROJECT / name for name in ("README.md", "README.zh-CN.md", "CHANGELOG.md", "docs/api.md", "docs/operations.md")
+    PROJECT / name
+    for name in (
+        "README.md",
+        "README.zh-CN.md",
+        "CHANGELOG.md",
+        "docs/api.md",
+        "docs/audit.md",
+        "docs/operations.md",
+    )
 ]
 
 
