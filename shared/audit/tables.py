@@ -16,6 +16,7 @@ from typing import Any, LiteralString
 from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 
+from shared.audit.arrays import Bigints, Blobs, register
 from shared.audit.heads import BUCKETS, Head
 from shared.audit.merkle import HASH_BYTES
 from shared.audit.tiles import Tile
@@ -41,7 +42,7 @@ SELECT level, number, hashes FROM audit_tiles
 JOIN unnest(%b::int[], %b::bigint[]) AS wanted (level, number) USING (level, number)"""
 # One bucket after the other, by its range of keys: a plain join would be planned for any number of rows.
 _BUCKETS = """
-SELECT wanted.number, found.packed FROM unnest(%b::int[], %b::bytea[], %b::bytea[]) AS wanted (number, low, high)
+SELECT wanted.number, found.packed FROM unnest(%b::bigint[], %b::bytea[], %b::bytea[]) AS wanted (number, low, high)
 CROSS JOIN LATERAL (
     SELECT string_agg(key || int8send(count) || leaf, ''::bytea ORDER BY key) AS packed
     FROM audit_heads WHERE key >= wanted.low AND key < wanted.high
@@ -65,7 +66,7 @@ INSERT INTO audit_heads (key, count, leaf) SELECT * FROM unnest(%b::bytea[], %b:
 ON CONFLICT (key) DO UPDATE SET count = excluded.count, leaf = excluded.leaf"""
 _PUT_BUCKETS = """
 INSERT INTO audit_buckets (number, hash, size) SELECT number, hash, %b::bigint
-FROM unnest(%b::int[], %b::bytea[]) AS changed (number, hash)
+FROM unnest(%b::bigint[], %b::bytea[]) AS changed (number, hash)
 ON CONFLICT (number) DO UPDATE SET hash = excluded.hash, size = excluded.size"""
 _PUT_NOTE = """
 INSERT INTO audit_checkpoints (size, at, note) VALUES (%b, clock_timestamp(), %b)
@@ -75,7 +76,7 @@ _REPLACE_NOTE = "UPDATE audit_checkpoints SET note = %b WHERE size = %b"
 
 def connect(url: str, name: str) -> Connection[tuple[Any, ...]]:
     """A connection on which a lost server is noticed, and tables that grow are read by key. Raises psycopg.Error."""
-    return Connection.connect(
+    connection = Connection.connect(
         url,
         autocommit=True,
         row_factory=tuple_row,
@@ -89,6 +90,8 @@ def connect(url: str, name: str) -> Connection[tuple[Any, ...]]:
         # statements takes longer than they do.
         options="-c enable_seqscan=off -c jit=off -c lock_timeout=10s",
     )
+    register(connection)
+    return connection
 
 
 def create(cursor: Rows) -> None:
@@ -125,7 +128,7 @@ def buckets(cursor: Rows, numbers: Sequence[int]) -> dict[int, bytes]:
     """The buckets as shared.audit.heads packs them; an empty one is missing."""
     lows = [number.to_bytes(2) for number in numbers]
     highs = [(number + 1).to_bytes(2) if number + 1 < BUCKETS else b"\xff" * (HASH_BYTES + 1) for number in numbers]
-    return dict(cursor.execute(_BUCKETS, (list(numbers), lows, highs)).fetchall())
+    return dict(cursor.execute(_BUCKETS, (Bigints(numbers), Blobs(lows), Blobs(highs))).fetchall())
 
 
 def bucket_hashes(cursor: Rows, after: int, size: int) -> dict[int, bytes]:
@@ -156,17 +159,18 @@ def head(cursor: Rows) -> int:
 
 def put_tiles(cursor: Rows, changed: Mapping[Tile, bytes]) -> None:
     levels, numbers = [level for level, _ in changed], [number for _, number in changed]
-    cursor.execute(_PUT_TILES, (levels, numbers, list(changed.values())))
+    cursor.execute(_PUT_TILES, (levels, numbers, Blobs(changed.values())))
 
 
 def put_heads(cursor: Rows, changed: Mapping[bytes, Head]) -> None:
     # In the order of the index, so that neighbours fall on the same pages.
     keys = sorted(changed)
-    cursor.execute(_PUT_HEADS, (keys, [changed[key].count for key in keys], [changed[key].leaf for key in keys]))
+    counts, leaves = Bigints(changed[key].count for key in keys), Blobs(changed[key].leaf for key in keys)
+    cursor.execute(_PUT_HEADS, (Blobs(keys), counts, leaves))
 
 
 def put_bucket_hashes(cursor: Rows, changed: Mapping[int, bytes], size: int) -> None:
-    cursor.execute(_PUT_BUCKETS, (size, list(changed), list(changed.values())))
+    cursor.execute(_PUT_BUCKETS, (size, Bigints(changed), Blobs(changed.values())))
 
 
 def put_note(cursor: Rows, size: int, note: bytes) -> None:
