@@ -54,7 +54,7 @@ class TopicWatch:
             self._admission = Admission(
                 self._authenticator, partial(first_epochs, self._bootstrap, self._authenticator)
             )
-        self._partitions = 0
+        self.partitions = 0
         self._next: dict[int, int] = {}
         self._epochs: dict[int, str] = {}
         self._tracked: dict[int, int] = {}
@@ -77,8 +77,8 @@ class TopicWatch:
     async def _read(self) -> list[Alarm]:
         # Before the ends are asked for: what was published by now is before them.
         published = await asyncio.to_thread(self._published)
-        self._partitions = self._partitions or await self._ask_partitions()
-        places = [TopicPartition(self.topic, number) for number in range(self._partitions)]
+        self.partitions = self.partitions or await self._ask_partitions()
+        places = [TopicPartition(self.topic, number) for number in range(self.partitions)]
         alarms: list[Alarm] = []
         if places:
             async with self._consumer() as consumer:
