@@ -119,7 +119,7 @@ def subjects(records: Iterable[Record]) -> set[str]:
 
 
 def open_record(record: Record, keys: Mapping[str, DataKey], position: int | None = None) -> Recorded:
-    """The event with its personal fields, or `Erased` where the subject has no key any more.
+    """The event with its personal fields, or `Erased` where the subject has no key any more or the record was blanked.
 
     Raises UnknownEvent, ValidationError or BadSeal: park.
     """
@@ -128,7 +128,7 @@ def open_record(record: Record, keys: Mapping[str, DataKey], position: int | Non
         data = dict(data)
         for subject, part in record.sealed.items():
             key = keys.get(subject)
-            if key is None:
+            if key is None or not part.ct:
                 data.update(dict.fromkeys(part.fields, ERASED_JSON))
             else:
                 place = associated_data(record.log, record.stream, record.seq, record.type, subject)

@@ -114,13 +114,14 @@ class Actor(Value):
 class SealedPart(msgspec.Struct, frozen=True, gc=False):
     """The sealed fields of one event that belong to one subject, as they are stored.
 
-    `key` names the version of the subject's data key, `fields` the fields inside, `ct` is base64 of AES-256-GCM.
+    `key` names the version of the subject's data key, `fields` the fields inside, `ct` is base64 of AES-256-GCM. A
+    record that was blanked has no `ct`; its leaf in the audit tree is the same.
     """
 
     key: str
     nonce: str
-    ct: str
-    fields: tuple[str, ...]
+    ct: str = ""
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from shared.privacy.keyring import Keyring
 from shared.privacy.sealing import associated_data, unseal
 
 Opened = Mapping[str, Mapping[str, Any]]
-"""Event -> its sealed fields. An event whose subject was erased is not in it."""
+"""Event -> its sealed fields. An event whose subject was erased, or that was blanked, is not in it."""
 
 
 async def open_parts(keyring: Keyring, parts: Iterable[Document]) -> Opened:
@@ -26,7 +26,7 @@ def _open(keyring: Keyring, parts: list[Document]) -> Opened:
     opened: dict[str, dict[str, Any]] = {}
     for part in parts:
         key = keys.get(part["subject"])
-        if key is not None:
+        if key is not None and part["ct"]:
             place = associated_data(part["log"], part["stream"], part["seq"], part["type"], part["subject"])
             sealed = SealedPart(part["key"], part["nonce"], part["ct"], tuple(part["fields"]))
             opened.setdefault(part["event"], {}).update(unseal(key, sealed, place))
