@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import orjson
@@ -16,7 +18,8 @@ MARK = "forged"
 """A header that every forged record with headers has."""
 _MAC = "mac"
 _LAST = 50
-_FETCH_MS = 2_000
+_FETCH_MS = 200
+_READ_SECONDS = 15.0
 
 
 class Forged(NamedTuple):
@@ -63,19 +66,27 @@ def following(last: Any, rng: random.Random) -> Forged:
     )
 
 
-async def last_of(bootstrap: str, topic: str, partition: int) -> Any | None:
-    """The last record of a partition that carries a code, if one is near its end. Raises KafkaError."""
-    place = TopicPartition(topic, partition)
+async def last_of(bootstrap: str, topic: str, rng: random.Random) -> Any | None:
+    """The last record that carries a code in one of the partitions that are not empty. Raises KafkaError."""
+    places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False, isolation_level="read_committed"
     )
     try:
         await consumer.start()
+        ends = {place: end for place, end in (await consumer.end_offsets(places)).items() if end}
+        if not ends:
+            return None
+        place, end = rng.choice(sorted(ends.items()))
         consumer.assign([place])
-        end = (await consumer.end_offsets([place]))[place]
         consumer.seek(place, max(0, end - _LAST))
-        records = (await consumer.getmany(place, timeout_ms=_FETCH_MS)).get(place, [])
+        last = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_READ_SECONDS):
+                while await consumer.position(place) < end:
+                    for records in (await consumer.getmany(place, timeout_ms=_FETCH_MS)).values():
+                        signed = [one for one in records if _MAC in (names := dict(one.headers)) and MARK not in names]
+                        last = signed[-1] if signed else last
+        return last
     finally:
         await consumer.stop()
-    signed = [one for one in records if _MAC in dict(one.headers) and MARK not in dict(one.headers)]
-    return signed[-1] if signed else None

@@ -172,7 +172,7 @@ async def garbage(scene: Scene, fault: Fault) -> Evidence:
     """Records that no relay published, on a topic: bytes that are nothing, or what would come next in a partition."""
     address = _address(scene.stand, "kafka")
     strange = forged.strange(scene.rng)
-    if scene.rng.random() < 0.7 and (last := await forged.last_of(address, fault.target, scene.rng.randrange(12))):
+    if scene.rng.random() < 0.7 and (last := await forged.last_of(address, fault.target, scene.rng)):
         strange = forged.following(last, scene.rng)
     producer = AIOKafkaProducer(bootstrap_servers=address, request_timeout_ms=10_000)
     try:
