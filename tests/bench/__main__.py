@@ -20,6 +20,7 @@ from tests.bench import (
     append,
     append_bulk,
     append_peers,
+    audit,
     consume_peers,
     crud,
     fold,
@@ -36,6 +37,7 @@ from tests.bench.stand import Stand, stand
 PATHS: dict[str, Callable[[Stand, Plan], Awaitable[list[Result]]]] = {
     "append": append.measure,
     "append_bulk": append_bulk.measure,
+    "audit": audit.measure,
     "append_peers": append_peers.measure,
     "read_peers": read_peers.measure,
     "consume_peers": consume_peers.measure,

@@ -44,7 +44,7 @@ async def _measure(log: Log, raw: PgBench, plan: Plan, kind: str, callers: int) 
 
     async def ours() -> float:
         prepared = commands.many(make, int(PREPARED_PER_SECOND[callers] * plan.seconds))
-        return await _commit(log, prepared, callers, plan.seconds, latencies)
+        return await commit(log, prepared, callers, plan.seconds, latencies)
 
     mine, limit, ratio = await beside(plan.rounds, ours, lambda: raw.rate(callers, plan.seconds))
     times = percentiles(latencies)
@@ -61,7 +61,7 @@ async def _measure(log: Log, raw: PgBench, plan: Plan, kind: str, callers: int) 
     )
 
 
-async def _commit(log: Log, prepared: list[Commit], callers: int, seconds: float, latencies: list[float]) -> float:
+async def commit(log: Log, prepared: list[Commit], callers: int, seconds: float, latencies: list[float]) -> float:
     """Commands per second until the time is over or all are written."""
     with calm():
         began = time.perf_counter()
