@@ -13,11 +13,16 @@ import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from deploy.monitor.alarm import Alarm, Place
+from deploy.monitor.alarm import Alarm
+from deploy.monitor.faults import Faults
 from shared.audit.leaf import NotARecord, blank
 from shared.authenticity import REPLAYED, Admission, Authenticator, epoch_of
 from shared.streaming import Source, parse_source
 from shared.tails import first_epochs
+
+OTHER = "the log has another record at its position"
+NONE = "the log has no record at its position"
+BEFORE = "it is not the one that follows in its partition"
 
 STALL_SECONDS = 60.0
 _FETCH_MS = 500
@@ -58,6 +63,7 @@ class TopicWatch:
         self._next: dict[int, int] = {}
         self._epochs: dict[int, str] = {}
         self._tracked: dict[int, int] = {}
+        self._faults = Faults(self.log, self.topic)
         # Positions that were met in any partition: all up to `_low`, and these.
         self._low = 0
         self._ahead: set[int] = set()
@@ -79,7 +85,7 @@ class TopicWatch:
         published = await asyncio.to_thread(self._published)
         self.partitions = self.partitions or await self._ask_partitions()
         places = [TopicPartition(self.topic, number) for number in range(self.partitions)]
-        alarms: list[Alarm] = []
+        self._faults = Faults(self.log, self.topic)
         if places:
             async with self._consumer() as consumer:
                 ends = await consumer.end_offsets(places)
@@ -87,8 +93,8 @@ class TopicWatch:
                     raise _MadeAnew
                 await self._seek(consumer, places)
                 async for partition, records in _up_to(consumer, ends):
-                    alarms += await self._take(partition, records)
-        return [*alarms, *self._missing(published)]
+                    await self._take(partition, records)
+        return [*self._faults.alarms(), *self._missing(published)]
 
     async def _seek(self, consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> None:
         consumer.assign(list(places))
@@ -97,7 +103,7 @@ class TopicWatch:
             if place.partition in self._next:
                 consumer.seek(place, self._next[place.partition])
 
-    async def _take(self, partition: int, records: Sequence[Any]) -> list[Alarm]:
+    async def _take(self, partition: int, records: Sequence[Any]) -> None:
         if records[0].offset < self._next.get(partition, 0):
             raise _MadeAnew
         believed = list(records) if self._admission is None else await self._admission.admit(records)
@@ -105,54 +111,39 @@ class TopicWatch:
             for record in believed:
                 if self._epochs.setdefault(partition, epoch_of(record)) != epoch_of(record):
                     raise _MadeAnew
-        alarms = self._forged(records, believed)
+        self._refuse(records, believed)
         sources = [parse_source(record) for record in believed]
         rows = await asyncio.to_thread(self._rows, [source.position for source in sources])
         for source in sources:
-            alarms += self._compare(source, rows.get(source.position))
+            self._compare(source, rows.get(source.position))
         self._next[partition] = records[-1].offset + 1
         self.records += len(believed)
-        return alarms
 
-    def _forged(self, records: Sequence[Any], believed: Sequence[Any]) -> list[Alarm]:
-        """One alarm per reason, so that a flood of forged records does not become one of alarms."""
+    def _refuse(self, records: Sequence[Any], believed: Sequence[Any]) -> None:
         true = {record.offset for record in believed}
-        by_reason: dict[str, list[Any]] = {}
         for record in records:
             if record.offset not in true and self._authenticator is not None:
                 reason = self._authenticator.doubt(record) or REPLAYED
-                by_reason.setdefault(reason, []).append(record)
-        return [
-            Alarm(
-                "forged",
-                self.log,
-                f"no relay published {_where(found)} of {self.topic}/{found[0].partition}: {reason}",
-                by="codes of the relays",
-                place=Place(self.topic, found[0].partition, found[0].offset),
-            )
-            for reason, found in by_reason.items()
-        ]
+                self._faults.add("forged", record.partition, record.offset, reason)
 
-    def _compare(self, source: Source, row: bytes | None) -> list[Alarm]:
-        place = Place(self.topic, source.partition, source.offset)
-        what = f"the record at offset {source.offset} of {source.name}"
-        position, by = source.position, "the log"
+    def _compare(self, source: Source, row: bytes | None) -> None:
+        partition, offset, position = source.partition, source.offset, source.position
         if source.reason is not None:
-            return [Alarm("forged", self.log, f"no relay published {what}: {source.reason}", by=by, place=place)]
-        if row is None or not _same(position, source.value, row):
-            is_not = "is not the one that the log has at" if row is not None else "says that it is at"
-            absent = "" if row is not None else ", where the log has none"
-            sentence = f"{what} {is_not} position {position}{absent}"
-            return [Alarm("unlike_log", self.log, sentence, position, position, by, place)]
-        tracked = self._tracked.get(source.partition, 0)
-        if position > tracked:
-            self._tracked[source.partition] = position
+            self._faults.add("forged", partition, offset, source.reason)
+            return
+        same = row is not None and _same(position, source.value, row)
+        if not same:
+            reason = OTHER if row is not None else NONE
+            self._faults.add("unlike_log", partition, offset, reason, position)
+        if not same and self._authenticator is None:
+            return
+        tracked = self._tracked.get(partition, 0)
         self._met(position)
-        if position <= tracked or source.prev == tracked:
-            return []
-        sentence = f"{what} follows position {source.prev}, and the record before it is at {tracked}"
-        first, last = (tracked + 1, source.prev) if source.prev > tracked else (position, position)
-        return [Alarm("missing", self.log, sentence, first, last, "the records before", place)]
+        if position > tracked:
+            self._tracked[partition] = position
+            if source.prev != tracked:
+                between = (tracked + 1, source.prev) if source.prev > tracked else (position,)
+                self._faults.add("missing", partition, offset, BEFORE, *between)
 
     def _met(self, position: int) -> None:
         if position > self._low:
@@ -169,9 +160,10 @@ class TopicWatch:
         self._ahead = {position for position in self._ahead if position > published}
         self._low = published
         self._met(published)
-        count = f"{len(absent)} records between" if len(absent) > 1 else "the record at"
-        sentence = f"{count} positions {absent[0]} and {absent[-1]} are not in {self.topic}, and were published"
-        return [Alarm("missing", self.log, sentence, absent[0], absent[-1], "what was published")]
+        first, last = absent[0], absent[-1]
+        what = f"the record at position {first} was" if first == last else f"{len(absent)} records were"
+        sentence = f"{what} published and cannot be found in {self.topic}"
+        return [Alarm("missing", self.log, sentence, first, last, "what was published")]
 
     def _published(self) -> int:
         try:
@@ -234,8 +226,3 @@ def _same(position: int, value: bytes, row: bytes) -> bool:
         return blank(position, value) == row
     except NotARecord:
         return False
-
-
-def _where(found: Sequence[Any]) -> str:
-    first, last = found[0].offset, found[-1].offset
-    return f"the record at offset {first}" if first == last else f"{len(found)} records at offsets {first} to {last}"
