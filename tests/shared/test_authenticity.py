@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared import metrics
@@ -22,6 +22,7 @@ HEAD = RecordHead(
     id="e1", type="customer.registered", v=1, log="customer", customer="c1", recorded_at="2026-01-01T00:00:00.000000Z"
 )
 EPOCH, EARLIER = new_epoch(9), new_epoch(4)
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 AUTHENTICATOR = Authenticator(MacKeys(1, {1: OLD}))
 
 
@@ -106,6 +107,7 @@ def test_records_under_an_older_key_are_believed_until_it_is_taken_out() -> None
     assert Authenticator(MacKeys(2, {2: NEW})).doubt(published()) == UNKNOWN_KEY
 
 
+@UNHURRIED
 @given(
     st.lists(st.tuples(st.text(), st.none() | st.binary())) | st.binary().map(lambda mac: [(HEADER, mac)]),
     st.none() | st.binary(),
@@ -117,6 +119,7 @@ def test_whatever_a_record_holds_it_is_doubted_without_an_error(
     assert AUTHENTICATOR.doubt(Record(headers=headers, key=key, value=value)) is not None
 
 
+@UNHURRIED
 @given(st.data())
 def test_two_records_have_one_code_only_if_they_are_the_same(data: st.DataObject) -> None:
     def drawn() -> tuple[Any, ...]:
