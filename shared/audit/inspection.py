@@ -123,9 +123,9 @@ class Inspection:
             self._compare(kept)
 
     def _compare(self, promised: Collection[Checkpoint]) -> None:
-        for checkpoint in promised:
-            self._recount.check_root(checkpoint)
-            self._checkpoints += 1
+        if promised:
+            self._recount.check_root(*promised)
+            self._checkpoints += len(promised)
 
     def _cosigned(self, signed: bytes) -> bool | None:
         if self._witnesses is None:

@@ -67,17 +67,19 @@ class Recount:
         self.size += len(made)
         self._edge = {tile: changed.get(tile) or self._edge[tile] for tile in tiles.edge(self.size)}
 
-    def check_root(self, promised: Checkpoint) -> None:
-        """Compares with the checkpoint of this very size. Raises Broken."""
-        if promised.size != self.size:
-            raise ValueError(f"the checkpoint of size {promised.size} is compared with {self.size} records")
-        if tiles.root(self.size, lambda _: self._edge) != promised.root:
-            span = f"positions {self._believed + 1} to {self.size}" if self.size else "the empty log"
-            raise Broken(
-                self._believed + 1,
-                self.size,
-                f"{span} are not the history that the checkpoint of size {promised.size} signs",
-            )
+    def check_root(self, *promised: Checkpoint) -> None:
+        """Compares with all checkpoints that there are of this very size. Raises Broken."""
+        for each in promised:
+            if each.size != self.size:
+                raise ValueError(f"the checkpoint of size {each.size} is compared with {self.size} records")
+            if tiles.root(self.size, lambda _: self._edge) != each.root:
+                span = f"positions {self._believed + 1} to {self.size}" if self.size else "the empty log"
+                raise Broken(
+                    self._believed + 1,
+                    self.size,
+                    f"{span} are not the history that the checkpoint of size {each.size} signs",
+                )
+        # Only now: of two that differ, the one that fits makes nothing believable.
         self._believed = self.size
 
     def check_heads(self, promised: Checkpoint) -> None:

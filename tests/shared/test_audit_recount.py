@@ -132,6 +132,18 @@ def test_a_history_rewritten_with_all_its_hashes_is_told_by_the_checkpoints_arou
     assert (found.value.first, found.value.last) == (100, 200)
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_checkpoints_of_one_size_the_one_that_fits_narrows_nothing(order: int) -> None:
+    history = rows()
+    forged = edited(history)
+    recount = Recount()
+    recount.take(forged[:200])
+    both = [checkpoint_of(forged[:200]), checkpoint_of(history[:200])]
+    with pytest.raises(Broken, match="positions 1 to 200 are not the history") as found:
+        recount.check_root(*both[::order])
+    assert (found.value.first, found.value.last) == (1, 200)
+
+
 def test_a_map_that_hides_a_record_is_told() -> None:
     history = rows()
     hidden = checkpoint_of(history[:-1])
