@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
-from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, CollectionInvalid, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from shared.log import get_logger
@@ -18,6 +18,8 @@ _SERVER_SELECTION_MS = 5_000
 _SOCKET_MS = 60_000
 _COMMIT_MS = 20_000
 _NAMESPACE_EXISTS = 48
+# WriteConflict, TransactionTooLargeForCache
+_OUTGROWN = frozenset({112, 388})
 
 _log = get_logger(__name__)
 
@@ -129,6 +131,17 @@ class Mongo:
     async def close(self) -> None:
         """Close all connections."""
         await _settled(self.client.close())
+
+
+def outgrew_cache(error: PyMongoError) -> bool:
+    """Whether MongoDB gave a transaction up because its cache cannot hold the changes.
+
+    While it writes that is said plainly, at the commit it is called a conflict; conflicts with others end up here only
+    if they outlast all tries of `Mongo.transaction`.
+    """
+    if isinstance(error, BulkWriteError):
+        return any(one.get("code") in _OUTGROWN for one in error.details.get("writeErrors", ()))
+    return isinstance(error, OperationFailure) and error.code in _OUTGROWN
 
 
 async def ensure_collection(database: Any, name: str) -> None:

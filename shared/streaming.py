@@ -137,6 +137,20 @@ class Plan:
         # Per key, what was parked before comes later in the log: a key with parked records has none left in `apply`.
         return Plan(apply, park, self.positions, self.duplicates, self.holes, self.foreign)
 
+    @classmethod
+    def joined(cls, plans: Sequence["Plan"]) -> "Plan":
+        """What was done altogether by plans that followed one another."""
+        moved = {name: move for done in plans for name, move in done.positions.items()}
+        began = {name: move.expected for done in reversed(plans) for name, move in done.positions.items()}
+        return cls(
+            [source for done in plans for source in done.apply],
+            [parked for done in plans for parked in done.park],
+            {name: move._replace(expected=began[name]) for name, move in moved.items()},
+            sum(done.duplicates for done in plans),
+            list(dict.fromkeys(hole for done in plans for hole in done.holes)),
+            list(dict.fromkeys(foreign for done in plans for foreign in done.foreign)),
+        )
+
 
 def source_name(topic: str, partition: int) -> str:
     """The name under which the position of a partition is kept."""

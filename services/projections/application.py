@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from services.projections.fold import FoldFailed, fold_view
+from services.projections.portions import Portions
 from services.projections.store import Collections, Incomplete, OtherEpoch, Store, TooLarge
 from services.projections.views.membership import moves_of
 from services.projections.views.view import WorkingSet
@@ -37,14 +38,18 @@ class Application:
         self._keyring = keyring
         self._decoder = Decoder(logs=topics)
         self._parked_cap = parked_cap
+        self.portions = Portions()
 
     async def take(self, sources: Sequence[Source]) -> Plan:
-        """Applies a batch or nothing of it.
+        """Applies a batch, in parts if it is too much for one transaction, each of them wholly or not at all.
 
         Raises Incomplete or OtherEpoch (begin anew), Stop (too many parked), Unavailable, Fenced or a pymongo error
         (retry).
         """
         decoded = await self.decode(sources)
+        return Plan.joined(await self.portions.each(sources, lambda part: self._take_part(part, decoded)))
+
+    async def _take_part(self, sources: Sequence[Source], decoded: Decoded) -> Plan:
         done = await self._weighing(lambda session, heavy: self._take(session, sources, decoded, heavy))
         crash_here("views.after_commit")
         _report(done)

@@ -17,6 +17,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from services.projections.application import Application
 from services.projections.fold import FoldFailed
+from services.projections.portions import Portions
 from services.projections.store import BUILDS, Collections, Mark, mark
 from services.projections.streams import Reading, Stalled, Topics
 from shared.crash import crash_here
@@ -24,7 +25,7 @@ from shared.errors import Conflict, Invalid
 from shared.events.envelope import instant
 from shared.ids import uuid7
 from shared.log import get_logger
-from shared.streaming import Plan, plan
+from shared.streaming import Plan, Source, plan
 
 BATCH = 5_000
 ATTEMPTS = 3
@@ -68,6 +69,7 @@ class Rebuild:
         self._store = application.store
         self._topics = topics
         self._running: asyncio.Task[None] | None = None
+        self._portions = Portions()
 
     async def start(self, views: Sequence[str]) -> str:
         """Begins to build these views; answers the id of the build. Conflict while another one is being made."""
@@ -159,14 +161,17 @@ class Rebuild:
         made = Build(await self._store.create([self._store.views[view] for view in views], f"{build}_{attempt}"))
         async with self._topics.read() as reading:
             while sources := await reading.up_to(await self._store.next_offsets(), BATCH):
-                batch = plan(sources, made.positions, ())
-                made.took(batch, await self._transaction(partial(self._apply, made=made, batch=batch)))
+                await self._portions.each(sources, partial(self._take, made=made))
                 reading.taken(sources)
                 await self._report(build, made)
             await self._transaction(partial(self._finish, build=build, made=made, reading=reading))
         crash_here("rebuild.after_switch")
         await self._report(build, made)
         _log.info("views switched", build=build, views=views, applied=made.applied)
+
+    async def _take(self, sources: Sequence[Source], *, made: Build) -> None:
+        batch = plan(sources, made.positions, ())
+        made.took(batch, await self._transaction(partial(self._apply, made=made, batch=batch)))
 
     async def _transaction(self, work: Callable[..., Any]) -> Any:
         return await self._store.mongo.transaction(work)

@@ -24,7 +24,7 @@ from shared.privacy.keyring import Keyring
 from shared.subscription import Stop
 from tests.projections.stage import ANN, BEN, CARL, Wire, differences, failing, sources, views_in
 from tests.projections.test_any_order import a_history
-from tests.support.events import History, customer_registered
+from tests.support.events import History, an_id, customer_registered
 
 REMINDER = ReminderPlanned(
     reminder_id=uuid7(),
@@ -280,4 +280,28 @@ async def test_a_topic_of_another_epoch_is_noticed_and_the_views_begin_anew(mong
         await application.store.forget()
         assert await application.store.prepare()
         await application.take(again)
+        assert await differences(application, wire.events()) == []
+
+
+async def test_a_batch_that_the_cache_of_mongodb_cannot_hold_is_applied_in_parts(
+    mongo_url: str, keyring: Keyring
+) -> None:
+    wire = Wire(keyring)
+    history = History()
+    for number in range(4_000):
+        history.tell(an_id(f"customer {number}"), customer_registered(f"Ada Number {number}"))
+    records = wire.put(history.events)
+    async with views_in(mongo_url, keyring) as application:
+        mongo = application.store.mongo.client.admin
+        await mongo.command("setParameter", 1, wiredTigerEngineRuntimeConfig="cache_size=64M")
+        try:
+            done = await application.take(sources(records))
+            again = await application.take(sources(records[:10]))
+        finally:
+            await mongo.command("setParameter", 1, wiredTigerEngineRuntimeConfig="cache_size=1G")
+
+        assert [source.position for source in done.apply] == [record.source.position for record in records]
+        assert {move.expected for move in done.positions.values()} == {0}
+        assert application.portions.most < len(records)
+        assert again.duplicates == 10
         assert await differences(application, wire.events()) == []
