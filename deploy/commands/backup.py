@@ -17,7 +17,7 @@ from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
 from deploy.history import database_url
 from shared.epoch import head_of
-from shared.events.catalogue import FOLDED
+from shared.events.catalogue import LOGS
 from shared.lease import want_anew
 
 _POLL = 0.3
@@ -64,9 +64,9 @@ def republish(
     as_json: JsonOption = False,
 ) -> None:
     """Delete the topics of logs and publish the logs again from their beginning; the views begin anew from them."""
-    chosen = list(FOLDED) if every else list(dict.fromkeys(logs or ()))
-    if not chosen or not set(chosen) <= set(FOLDED):
-        raise EmbeddedError(f"Name logs to publish again ({', '.join(FOLDED)}), or --all.")
+    chosen = list(LOGS) if every else list(dict.fromkeys(logs or ()))
+    if not chosen or not set(chosen) <= set(LOGS):
+        raise EmbeddedError(f"Name logs to publish again ({', '.join(LOGS)}), or --all.")
     with steps(quiet=as_json) as tell:
         positions = asyncio.run(_republish(Home.at(home), chosen, tell))
     if as_json:

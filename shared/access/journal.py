@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -52,20 +53,11 @@ class Access:
         return Cause(self.actor, self.channel, self.purpose, command, self.correlation, command)
 
 
-@dataclass(slots=True)
-class _Stream:
-    """A stream that one answer at a time appends to, and nobody but this process ever: its version is known here."""
-
-    name: str
-    version: int = 0
-
-
 class Journal:
     """Writes to the access log of this installation. Without a log nothing is recorded."""
 
     def __init__(self, log: Log | None) -> None:
         self._log = log
-        self._idle: list[_Stream] = []
         self._waiting: dict[tuple[str, Refusal], tuple[Access, int]] = {}
         self._lock = threading.Lock()
 
@@ -124,21 +116,11 @@ class Journal:
         return True
 
     async def _append(self, log: Log, cause: Cause, events: Sequence[tuple[str, Contract]]) -> None:
-        # Whoever leaves by an exception does not bring the stream back: what became of its version is not known.
-        stream = self._idle.pop() if self._idle else _Stream(f"access-{uuid7()}")
-        after = stream.version + len(events)
-        appends = (
-            Append(stream.name, customer, version, (event,))
-            for version, (customer, event) in enumerate(events, stream.version)
-        )
-        try:
-            await log.commit(Commit(cause, tuple(appends)))
-        except VersionConflict as conflict:
-            # Nobody else writes here: the log has sent this commit twice, and the first one had arrived.
-            if conflict.current != after:
-                raise Unavailable("the access log is not what it was; send the request again") from conflict
-        stream.version = after
-        self._idle.append(stream)
+        # Each record is a stream of its own, so that no two ever wait for each other.
+        appends = tuple(Append(f"access-{uuid7()}", customer, 0, (event,)) for customer, event in events)
+        # Nobody else knows these streams: at a conflict the log has sent the commit twice, and the first had arrived.
+        with suppress(VersionConflict):
+            await log.commit(Commit(cause, appends))
 
 
 def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -34,10 +34,7 @@ MAX_EVENT_BYTES = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Events for one stream that must stand at version `expected` (0 = new). `customer` is whom they are about.
-
-    Of several appends of one commit to the same stream each expects the version that the one before leaves.
-    """
+    """Events for one stream that must stand at version `expected` (0 = new). `customer` is whom they are about."""
 
     stream: str
     customer: str
@@ -116,14 +113,8 @@ def lay_out(
             rows.command_results.append(orjson.dumps(commit.result))
             rows.command_commits.append(number)
             rows.command_firsts.append(len(rows.states) + 1)
-        begun = set[str]()
         for append in commit.appends:
-            if append.stream not in begun:
-                begun.add(append.stream)
-                rows.head_streams.append(append.stream)
-                rows.head_versions.append(append.expected)
-                rows.head_commits.append(number)
-            _lay_out_append(rows, append, cause=commit.cause, log=log, keys=keys, recorded_at=recorded_at)
+            _lay_out_append(rows, append, number, cause=commit.cause, log=log, keys=keys, recorded_at=recorded_at)
         for key in commit.reserve:
             rows.reserved_keys.append(key)
             rows.reserved_owners.append(commit.owner)
@@ -135,8 +126,11 @@ def lay_out(
 
 
 def _lay_out_append(
-    rows: Rows, append: Append, *, cause: Cause, log: str, keys: Mapping[str, DataKey], recorded_at: str
+    rows: Rows, append: Append, number: int, *, cause: Cause, log: str, keys: Mapping[str, DataKey], recorded_at: str
 ) -> None:
+    rows.head_streams.append(append.stream)
+    rows.head_versions.append(append.expected)
+    rows.head_commits.append(number)
     occurred_at = recorded_at if append.occurred_at is None else instant(append.occurred_at)
     for seq, event in enumerate(append.events, start=append.expected + 1):
         rows.streams.append(append.stream)
