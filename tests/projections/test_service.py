@@ -69,6 +69,12 @@ async def test_the_service_makes_its_topics_follows_them_and_answers(
             return (await client.get(f"/customers/{customer}")).status_code == 200
 
         await until(known, "the customer can be read")
+
+        async def all_published() -> bool:
+            lag = (await client.get("/health/ready")).json()["lag"]
+            return bool(lag.get(f"relay {access_topic}") == 0)
+
+        await until(all_published, "the access log is published")
         ready = (await client.get("/health/ready")).json()
         assert ready["ok"] is True
         assert ready["parked"] == 0
