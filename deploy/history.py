@@ -17,7 +17,7 @@ from deploy.client import running_state
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
 from shared.eventlog.mapper import open_record, parse, subjects
-from shared.events.catalogue import LOGS
+from shared.events.catalogue import FOLDED, LOGS
 from shared.events.envelope import Recorded, instant
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
 
@@ -43,19 +43,17 @@ class History:
         return {log: self._rows(log, _HEAD, ())[0][0] for log in self.connections}
 
     def all_events(self, heads: Mapping[str, int], as_of: datetime | None = None) -> Iterator[Recorded]:
-        """Every event of every log up to `heads` (and recorded not after `as_of`), log by log, in log order."""
-        for log in self.connections:
+        """What views are made of: every event up to `heads` (recorded not after `as_of`), log by log, in log order."""
+        for log in FOLDED:
             after = 0
             while rows := self._rows(log, _PAGE, (after, min(BATCH, heads[log] - after))):
                 yield from self._open(rows, as_of)
                 after = rows[-1][0]
 
     def of_customers(self, customers: Collection[str], as_of: datetime | None = None) -> list[Recorded]:
-        """What the logs hold about these customers, oldest first."""
+        """What the logs hold about these customers, oldest first; not who looked at them."""
         events = [
-            event
-            for log in self.connections
-            for event in self._open(self._rows(log, _OF_CUSTOMERS, (list(customers),)), as_of)
+            event for log in FOLDED for event in self._open(self._rows(log, _OF_CUSTOMERS, (list(customers),)), as_of)
         ]
         return sorted(events, key=lambda event: (event.recorded_at, event.log, event.position or 0))
 

@@ -138,8 +138,13 @@ def _log_failure(error: Exception) -> None:
         _log.warning("request failed, a server does not answer", exc_info=error)
 
 
+def operation_of(scope: Scope) -> str:
+    """Method and route template of a request, once it has found its route."""
+    return f"{_method(scope)} {_template(scope)}"
+
+
 def _record(scope: Scope, status: int, seconds: float) -> None:
-    method = scope["method"] if scope["method"] in _METHODS else "other"
+    method = _method(scope)
     route = _template(scope)
     metrics.HTTP_REQUESTS.labels(method, route, str(status)).inc()
     metrics.HTTP_SECONDS.labels(method, route).observe(seconds)
@@ -154,6 +159,10 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
         ms=round(seconds * 1000, 1),
         caller=caller.id if caller else None,
     )
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "other"
 
 
 def _template(scope: Scope) -> str:

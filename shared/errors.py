@@ -48,6 +48,11 @@ class Unauthenticated(CustlogError):
     code = "unauthenticated"
     title = "Not authenticated"
 
+    def __init__(self, detail: str = "", *, reason: str = "no-token") -> None:
+        """`reason` is the class of refusal, a plain word for the access log."""
+        super().__init__(detail)
+        self.reason = reason
+
     def headers(self) -> dict[str, str]:
         """Adds the challenge that RFC 6750 asks for."""
         return {**super().headers(), "WWW-Authenticate": 'Bearer realm="custlog"'}

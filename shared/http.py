@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any
 
 import uvicorn
@@ -18,11 +18,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from shared import log, metrics, problem
+from shared.access.journal import Access, Journal
 from shared.access.policy import Action, allows
+from shared.access.refusals import CHANNEL, PURPOSE, TellRefusals, access_of
 from shared.access.tokens import Caller, Verifier
 from shared.body import GuardBody
 from shared.edge import Authenticate, Correlate, Limit, Observe
 from shared.errors import CustlogError, Forbidden, Malformed, VersionRequired
+from shared.events.envelope import Code
 from shared.settings import Settings
 
 Tasks = Mapping[str, Callable[[], Coroutine[Any, Any, None]]]
@@ -69,6 +72,16 @@ def require(action: Action) -> Callable[[Caller], Awaitable[Caller]]:
     return allowed
 
 
+async def asking(
+    request: Request,
+    _: Annotated[Caller, Depends(caller)],
+    custlog_channel: Annotated[Code, Header(description="through what the caller works")] = CHANNEL,
+    custlog_purpose: Annotated[Code, Header(description="what the caller needs it for")] = PURPOSE,
+) -> Access:
+    """Dependency: what is recorded of a question whose answer shows personal data."""
+    return replace(access_of(request.scope), channel=custlog_channel, purpose=custlog_purpose)
+
+
 async def expected_version(if_match: Annotated[str | None, Header()] = None) -> int:
     """Dependency: the version in If-Match, as an ETag gave it. VersionRequired without, Malformed if unreadable."""
     if if_match is None:
@@ -87,10 +100,12 @@ def create_app(
     running: Running | None = None,
     *,
     larger_bodies: Mapping[str, int] | None = None,
+    journal: Journal | None = None,
 ) -> FastAPI:
     """The application of one service: its routers behind authentication, with health, metrics and problem answers.
 
-    `larger_bodies` names the addresses that stream bodies above max_body_bytes, with their own limit.
+    `larger_bodies` names the addresses that stream bodies above max_body_bytes, with their own limit. `journal` is told
+    of refusals.
     """
     app = FastAPI(
         title=f"custlog {settings.service}",
@@ -106,6 +121,7 @@ def create_app(
         middleware=[
             Middleware(Correlate),
             Middleware(Observe),
+            Middleware(TellRefusals, journal=journal or Journal(None), service=settings.service),
             Middleware(Limit, most=settings.max_requests),
             Middleware(Authenticate, verifier=verifier),
             Middleware(GuardBody, max_body_bytes=settings.max_body_bytes, larger=larger_bodies),

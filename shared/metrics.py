@@ -73,6 +73,8 @@ MESSAGES_FAILED = _counter("messages_failed", "Messages a channel refused for go
 
 KEYRING_OPERATIONS = _counter("keyring_operations", "Data keys made or fetched, fetched, destroyed.", "operation")
 
+REFUSALS_LOST = _counter("access_refusals_lost", "Refusals that too many others kept out of the access log.")
+
 
 def exposition() -> tuple[bytes, str]:
     """The present values in Prometheus text format, and its media type."""

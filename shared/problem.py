@@ -80,19 +80,19 @@ def answer(error: CustlogError, *, headers: dict[str, str] | None = None) -> Res
     return Response(orjson.dumps(body), error.status, {**error.headers(), **(headers or {})}, MEDIA_TYPE)
 
 
-async def answer_expected(_: Request, error: Exception) -> Response:
+async def answer_expected(request: Request, error: Exception) -> Response:
     """Exception handler for CustlogError."""
     if not isinstance(error, CustlogError):
         raise error
-    return answer(error)
+    return _refuse(request, error)
 
 
-async def answer_routing(_: Request, error: Exception) -> Response:
+async def answer_routing(request: Request, error: Exception) -> Response:
     """Exception handler for the framework's own answers: unknown address, method not allowed, unreadable body."""
     if not isinstance(error, HTTPException):
         raise error
     if isinstance(error.__cause__, CustlogError):
-        return answer(error.__cause__)
+        return _refuse(request, error.__cause__)
     failure: CustlogError
     match error.status_code:
         case 404:
@@ -101,7 +101,7 @@ async def answer_routing(_: Request, error: Exception) -> Response:
             failure = _MethodNotAllowed("This address does not take this method; see the Allow header.")
         case _:
             failure = Malformed("The request could not be read.")
-    return answer(failure, headers=dict(error.headers or {}))
+    return _refuse(request, failure, headers=dict(error.headers or {}))
 
 
 async def answer_validation(request: Request, error: Exception) -> Response:
@@ -110,10 +110,16 @@ async def answer_validation(request: Request, error: Exception) -> Response:
         raise error
     items = error.errors()
     if any(item["type"] == "json_invalid" for item in items):
-        return answer(Malformed("The body is not valid JSON."))
+        return _refuse(request, Malformed("The body is not valid JSON."))
     if any(item["loc"] == ("body",) for item in items) and "json" not in request.headers.get("content-type", ""):
-        return answer(UnsupportedMedia("This address reads application/json."))
-    return answer(Invalid("Correct the named fields and send the request again.", errors=field_errors(items)))
+        return _refuse(request, UnsupportedMedia("This address reads application/json."))
+    invalid = Invalid("Correct the named fields and send the request again.", errors=field_errors(items))
+    return _refuse(request, invalid)
+
+
+def _refuse(request: Request, error: CustlogError, *, headers: dict[str, str] | None = None) -> Response:
+    request.state.refused = error  # for whoever takes note of refusals
+    return answer(error, headers=headers)
 
 
 def field_errors(items: Any) -> list[FieldError]:

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from shared import log, metrics
 from shared.audit.keys import AuditKeys
-from shared.audit.sequencer import Sequencer
+from shared.audit.sequencer import Alarm, Sequencer
 from shared.audit.store import Store
 from shared.audit.witness_client import Witnesses
 from shared.authenticity import Admission, Authenticator
@@ -89,7 +89,7 @@ def admission_of(settings: Settings) -> Admission | None:
     return Admission(authenticator, partial(first_epochs, settings.kafka, authenticator))
 
 
-def sequencer_of(log_of_service: Log, settings: Settings) -> Sequencer | None:
+def sequencer_of(log_of_service: Log, settings: Settings, alarm: Alarm = lambda *_: None) -> Sequencer | None:
     """What grows and signs the audit tree of a service's log, woken by every commit; None without audit keys.
 
     Call it inside the running loop. Raises BadKey or OSError (stop).
@@ -105,7 +105,7 @@ def sequencer_of(log_of_service: Log, settings: Settings) -> Sequencer | None:
         verifiers=keys.verifiers(name),
     )
     witnesses = Witnesses(settings.witnesses, keys.witnesses) if settings.witnesses else None
-    sequencer = Sequencer(store, witnesses=witnesses)
+    sequencer = Sequencer(store, witnesses=witnesses, alarm=alarm)
     log_of_service.when_committed(sequencer.wake_threadsafe)
     return sequencer
 

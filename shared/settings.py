@@ -38,6 +38,9 @@ class Settings(BaseSettings):
 
     postgres_url: Url = Field(default="", description="libpq URL of this service's own database")
     keyring_url: Url = Field(default="", description="libpq URL of the keyring database")
+    access_url: Url = Field(
+        default="", description="libpq URL of the access log's database; without it nobody records who reads"
+    )
     mongo_url: Url = Field(default="", description="MongoDB URL that names the replica set")
     mongo_database: str = Field(default="custlog", pattern=r"^[A-Za-z0-9_-]{1,60}$")
     kafka: str = Field(default="", description="bootstrap servers as host:port[,host:port]")
@@ -81,7 +84,7 @@ class Settings(BaseSettings):
     )
     stop_seconds: int = Field(default=10, ge=1, le=300, description="time for running requests when the service stops")
 
-    @field_validator("postgres_url", "keyring_url")
+    @field_validator("postgres_url", "keyring_url", "access_url")
     @classmethod
     def _is_postgres(cls, url: str) -> str:
         if url and urlsplit(url).scheme not in ("postgresql", "postgres"):

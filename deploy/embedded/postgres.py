@@ -16,7 +16,7 @@ from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.server import Server, program
 
-DATABASES = ("customer", "identity", "notifications", "keyring")
+DATABASES = ("customer", "identity", "notifications", "access", "keyring")
 _USER = "custlog"
 _SETTINGS = {
     "listen_addresses": LOOPBACK,

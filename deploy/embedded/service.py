@@ -48,6 +48,7 @@ class Servers:
         """The environment variables that connect one service, see shared/settings.py."""
         settings = {
             "CUSTLOG_KEYRING_URL": self.postgres.database_url("keyring"),
+            "CUSTLOG_ACCESS_URL": self.postgres.database_url("access"),
             "CUSTLOG_MONGO_URL": self.mongo.url,
             "CUSTLOG_KAFKA": self.kafka.url,
             "CUSTLOG_KEK_FILE": str(home.kek_file),

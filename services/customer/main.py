@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from services.customer import api
 from services.customer.application import Application
+from shared.access.recording import Recording
 from shared.access.tokens import Verifier
 from shared.audit.sequencer import Sequencer
 from shared.clock import SystemClock
@@ -34,6 +35,7 @@ class Service:
         clock = SystemClock()
         self.keyring = Keyring(settings.keyring_url, KeyEncryptionKeys.read(given(settings.kek_file)))
         self.log = Log(NAME, settings.postgres_url, self.keyring, clock, on_commit=count_commits(NAME))
+        self.access = Recording(settings, self.keyring)
         self.relay: Relay | None = None
         self.sequencer: Sequencer | None = None
         application = Application(self.log, clock, region=settings.phone_region)
@@ -48,6 +50,7 @@ class Service:
             [api.routes(application), api.intake_routes(application)],
             self.readiness,
             self.running,
+            journal=self.access.journal,
             larger_bodies={api.INTAKE_PATH: settings.max_intake_bytes},
         )
 
@@ -56,18 +59,21 @@ class Service:
         """Connects to PostgreSQL and the keyring; Kafka may come later, commands are taken without it."""
         await asyncio.to_thread(self._open)
         self.relay = relay_of(self.log, self.settings, self.topic)
-        self.sequencer = sequencer_of(self.log, self.settings)
+        self.sequencer = sequencer_of(self.log, self.settings, self.access.alarm(NAME))
         try:
             yield {
                 "kafka": partial(stream, self.settings, [self.topic], relay=self.relay),
                 **signing(self.sequencer),
+                **self.access.tasks(),
             }
         finally:
+            await self.access.close()
             await asyncio.to_thread(self._close)
 
     def _open(self) -> None:
         self.keyring.open()
         self.log.open()
+        self.access.open()
 
     def _close(self) -> None:
         self.log.close()

@@ -15,6 +15,7 @@ from services.identity.application import IdentityApplication
 from services.identity.batch import Matching
 from services.identity.consumer import NAME, TOPIC, make_consumer
 from services.identity.matching.fingerprint import fingerprints
+from shared.access.recording import Recording
 from shared.access.tokens import Verifier
 from shared.audit.sequencer import Sequencer
 from shared.clock import SystemClock
@@ -41,6 +42,7 @@ class Service:
         keys = KeyEncryptionKeys.read(given(settings.kek_file))
         self._keyring = Keyring(settings.keyring_url, keys)
         self.log = Log(NAME, settings.postgres_url, self._keyring, SystemClock(), on_commit=count_commits(NAME))
+        self.access = Recording(settings, self._keyring)
         consumer = make_consumer(self.log, Matching(fingerprints(keys.blind_index_key)))
         self._subscription = subscribe(
             kafka_broker(settings.kafka, NAME),
@@ -67,6 +69,7 @@ class Service:
             [identities(IdentityApplication(self.log)), parking(consumer.parked, consumer.redrive)],
             self.readiness,
             self.running,
+            journal=self.access.journal,
         )
 
     @asynccontextmanager
@@ -75,18 +78,21 @@ class Service:
         await asyncio.to_thread(self._open)
         settings = self._settings
         relay = self._relay = relay_of(self.log, settings, self._topics[1])
-        self._sequencer = sequencer_of(self.log, settings)
+        self._sequencer = sequencer_of(self.log, settings, self.access.alarm(NAME))
         try:
             yield {
                 "kafka": partial(stream, settings, self._topics, relay=relay, subscription=self._subscription),
                 **signing(self._sequencer),
+                **self.access.tasks(),
             }
         finally:
+            await self.access.close()
             await asyncio.to_thread(self._close)
 
     def _open(self) -> None:
         self._keyring.open()
         self.log.open()
+        self.access.open()
         with self.log.transaction() as tx:
             tx.lock()
             store.create_tables(tx.cursor)

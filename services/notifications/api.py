@@ -13,13 +13,14 @@ from pydantic import BaseModel, ConfigDict
 from services.notifications.application import Application, Context, Found
 from services.notifications.domain import CancelReminder, PlanFollowUp, Status
 from shared import log
+from shared.access.journal import Access, Journal
 from shared.access.levels import Level
 from shared.access.policy import Sight, mask, sees
 from shared.access.tokens import Caller
 from shared.clock import TestClock
 from shared.events.envelope import Actor, Code, Erased, Id, Instant, Value, instant
 from shared.events.notifications import ReminderPlanned
-from shared.http import require
+from shared.http import asking, require
 from shared.ids import derive, uuid7
 
 ERASED_TEXT = "erased"
@@ -79,7 +80,7 @@ def context(
 Asked = Annotated[Context, Depends(context)]
 
 
-def reminders(application: Application) -> APIRouter:
+def reminders(application: Application, journal: Journal) -> APIRouter:
     """Planning, cancelling and reading single reminders."""
     router = APIRouter(prefix="/reminders", tags=["reminders"])
 
@@ -98,9 +99,13 @@ def reminders(application: Application) -> APIRouter:
 
     @router.get("/{reminder_id}", response_model_exclude_none=True, summary="One reminder")
     async def read(
-        reminder_id: ReminderId, who: Annotated[Caller, Depends(require("customer.read"))], response: Response
+        reminder_id: ReminderId,
+        who: Annotated[Caller, Depends(require("customer.read"))],
+        access: Annotated[Access, Depends(asking)],
+        response: Response,
     ) -> ReminderView:
         found = await application.find(reminder_id)
+        await journal.read(access, {found.customer: disclosed(found, who.roles)})
         response.headers["ETag"] = f'"{found.version}"'
         return view(found, who.roles)
 
@@ -140,6 +145,16 @@ def view(found: Found, roles: frozenset[str]) -> ReminderView:
         assignee=_shown(sights["assignee"], reminder.assignee),
         note=_shown(sights["note"], _text(reminder.note)),
         reason=_shown(sees(roles, Level.GENERAL), reminder.reason),
+    )
+
+
+def disclosed(found: Found, roles: frozenset[str]) -> frozenset[str]:
+    """The personal fields of the reminder that `view` shows in the clear."""
+    return frozenset(
+        name
+        for name in ReminderPlanned.SEALED
+        if sees(roles, ReminderPlanned.LEVELS[name]) == "allow"
+        and not isinstance(getattr(found.reminder, name), Erased | None)
     )
 
 

@@ -16,6 +16,7 @@ from services.notifications.consumer import NAME, make_consumer
 from services.notifications.deliveries import Deliveries
 from services.notifications.effects import Effects
 from services.notifications.timers import Timers
+from shared.access.recording import Recording
 from shared.access.tokens import Verifier
 from shared.audit.sequencer import Sequencer
 from shared.clock import SystemClock, TestClock, make_clock
@@ -44,6 +45,7 @@ class Service:
         clock = make_clock(settings.clock)
         self.keyring = Keyring(settings.keyring_url, KeyEncryptionKeys.read(given(settings.kek_file)))
         self.log = Log(NAME, settings.postgres_url, self.keyring, SystemClock())
+        self.access = Recording(settings, self.keyring)
         self.spool = Spool(given(settings.spool))
         self.deliveries = Deliveries(self.log, clock, {self.spool.name: self.spool})
         self.timers = Timers(self.log, clock, channel=self.spool.name, when_queued=self.deliveries.wake)
@@ -61,14 +63,19 @@ class Service:
         self.relay: Relay | None = None
         self.sequencer: Sequencer | None = None
         self.readiness = Health(
-            {"postgres": answering(self.log.newest), "keyring": keyring(self.keyring), "timers": self.timers.punctual},
+            {
+                "postgres": answering(self.log.newest),
+                "keyring": keyring(self.keyring),
+                "timers": self.timers.punctual,
+                **self.access.questions(),
+            },
             consuming=Consuming(NAME, self.subscription),
             publishing=Publishing(NAME, own_topic, self.log.newest, lambda: self.relay),
             auditing=Auditing(self.log.newest, lambda: self.sequencer) if settings.audit_keys else None,
             parked=self.consumer.parked,
         )
         routers = [
-            api.reminders(Application(self.log, clock, settings.timezone)),
+            api.reminders(Application(self.log, clock, settings.timezone), self.access.journal),
             parking(self.consumer.parked, self.consumer.redrive),
         ]
         if isinstance(clock, TestClock):
@@ -79,6 +86,7 @@ class Service:
             routers,
             self.readiness,
             self.running,
+            journal=self.access.journal,
         )
 
     @asynccontextmanager
@@ -86,7 +94,7 @@ class Service:
         """Connects to PostgreSQL and the keyring; Kafka may come later, commands are taken without it."""
         await asyncio.to_thread(self._open)
         self.relay = relay_of(self.log, self.settings, self.own_topic)
-        self.sequencer = sequencer_of(self.log, self.settings)
+        self.sequencer = sequencer_of(self.log, self.settings, self.access.alarm(NAME))
         topics = (*self.topics, self.own_topic)
         try:
             yield {
@@ -94,14 +102,17 @@ class Service:
                 "timers": self.timers.run,
                 "deliveries": self.deliveries.run,
                 **signing(self.sequencer),
+                **self.access.tasks(),
             }
         finally:
+            await self.access.close()
             await asyncio.to_thread(self._close)
 
     def _open(self) -> None:
         self.spool.prepare()
         self.keyring.open()
         self.log.open()
+        self.access.open()
         with self.log.transaction() as tx:
             tx.cursor.execute(INBOX_DDL)
             store.create(tx.cursor)

@@ -79,9 +79,9 @@ class Verifier:
     def verify(self, token: str) -> Caller:
         """The caller that the token proves. Unauthenticated if it is forged, expired, foreign or not a token at all."""
         if len(token) > MAX_TOKEN_BYTES:
-            raise Unauthenticated("The token is too large.")
+            raise Unauthenticated("The token is too large.", reason="too-large")
         if not token.isascii():
-            raise Unauthenticated("This is not a token.")
+            raise Unauthenticated("This is not a token.", reason="not-a-token")
         digest = hashlib.sha256(token.encode()).digest()
         now = self._now()
         known = self._known.get(digest)
@@ -100,17 +100,20 @@ class Verifier:
             expires = float(claims["exp"])
         except (JoseError, ValueError, TypeError, RecursionError, OverflowError) as refused:
             # The reason class is safe to tell; the library's text may quote the token.
-            raise Unauthenticated(f"The token was refused ({type(refused).__name__}): fetch a new one.") from None
+            kind = type(refused).__name__
+            raise Unauthenticated(f"The token was refused ({kind}): fetch a new one.", reason=kind) from None
         return _caller(claims), expires
 
     def _key_for(self, header: dict[str, Any]) -> OKPKey:
         # The header is not yet trusted: it may choose among our keys, never bring one (jwk, jku, x5u) or extend the
         # rules (crit).
         if set(header) != _HEADER_NAMES or header["alg"] != ALGORITHM or header["typ"] != TOKEN_TYPE:
-            raise Unauthenticated(f"The token's header must be exactly alg {ALGORITHM}, typ {TOKEN_TYPE} and a kid.")
+            raise Unauthenticated(
+                f"The token's header must be exactly alg {ALGORITHM}, typ {TOKEN_TYPE} and a kid.", reason="header"
+            )
         key = self._keys.get(header["kid"]) if isinstance(header["kid"], str) else None
         if key is None:
-            raise Unauthenticated("The token is signed with an unknown key.")
+            raise Unauthenticated("The token is signed with an unknown key.", reason="unknown-key")
         return key
 
     def _remember(self, digest: bytes, caller: Caller, since: float, until: float) -> None:
@@ -204,16 +207,16 @@ def _header(token: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         header = None
     if len(rest) != 2 or not isinstance(header, dict):
-        raise Unauthenticated("This is not a token.")
+        raise Unauthenticated("This is not a token.", reason="not-a-token")
     return header
 
 
 def _caller(claims: dict[str, Any]) -> Caller:
     roles, kind, subject = claims.get("roles", []), claims.get("kind", "user"), claims["sub"]
     if not isinstance(roles, list) or len(roles) > 32 or not all(isinstance(role, str) for role in roles):
-        raise Unauthenticated("The token's roles must be a list of at most 32 names.")
+        raise Unauthenticated("The token's roles must be a list of at most 32 names.", reason="claims")
     if kind not in get_args(CallerKind):
-        raise Unauthenticated("The token's kind must be user, service or import.")
+        raise Unauthenticated("The token's kind must be user, service or import.", reason="claims")
     if not _SUBJECT.fullmatch(subject):
-        raise Unauthenticated("The token's subject must be 1 to 128 plain characters.")
+        raise Unauthenticated("The token's subject must be 1 to 128 plain characters.", reason="claims")
     return Caller(subject, cast("CallerKind", kind), frozenset(roles))

@@ -21,6 +21,9 @@ from psycopg.sql import SQL
 EVENTS_TABLE = "events"
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('custlog.events'))"
 
+_LOCK_TABLES = "SELECT pg_advisory_lock(hashtext('custlog.tables'))"
+_UNLOCK_TABLES = "SELECT pg_advisory_unlock(hashtext('custlog.tables'))"
+
 _CREATE_EVENTS = SQL("""
 CREATE TABLE IF NOT EXISTS events (
     originator_id text NOT NULL,
@@ -220,6 +223,15 @@ class LogRecorder(PostgresApplicationRecorder):
         self.sql_create_statements.extend(
             (_CREATE_CUSTOMER_INDEX.format(), _CREATE_COMMANDS.format(), _CREATE_RESERVATIONS.format())
         )
+
+    def create_table(self) -> None:
+        """Creates what is missing; processes that begin together take turns, or PostgreSQL would refuse one of them."""
+        with self.datastore.get_connection() as connection, connection.cursor() as cursor:
+            cursor.execute(_LOCK_TABLES)
+            try:
+                super().create_table()
+            finally:
+                cursor.execute(_UNLOCK_TABLES)
 
     def append(self, cursor: Cursor[Any], rows: Rows) -> tuple[int, list[Refusal]]:
         """Writes the group, or nothing of it. Answers the head before it, and the refusals if there were any.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from shared.events import customer, identity, notifications
+from shared.events import access, customer, identity, notifications
 from shared.events.envelope import Contract
 
 Upcaster: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
@@ -50,7 +50,16 @@ LOGS: Mapping[str, tuple[type[Contract], ...]] = {
         notifications.MessageSent,
         notifications.MessageFailed,
     ),
+    "access": (
+        access.PersonalDataRead,
+        access.Exported,
+        access.LoginFailed,
+        access.CommandRefused,
+        access.AlarmRaised,
+    ),
 }
+FOLDED: tuple[str, ...] = tuple(log for log in LOGS if log != "access")
+"""The logs that views are made of. The access log tells who looked at them."""
 
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
 """(type, version) -> function from that version's data to the next version's data. Erased fields pass through."""

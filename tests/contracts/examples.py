@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from shared.events import customer, identity, notifications
+from shared.events import access, customer, identity, notifications
 from shared.events.envelope import Contract
 
 ID = "0199f3a0-0000-7000-8000-00000000000{}".format
@@ -91,4 +91,11 @@ EXAMPLES: tuple[Contract, ...] = (
     notifications.MessageFailed(
         message_id=OTHER, reminder_id=THIRD, channel="spool", error="disk-full", attempt=3, final=True
     ),
+    access.PersonalDataRead(operation="GET /customers/{ref}", fields=("birth_date", "name")),
+    access.Exported(what="directory", rows=12, watermark=THIRD, reason="asked by the auditor"),
+    access.LoginFailed(reason="ExpiredTokenError", count=3),
+    access.CommandRefused(
+        service="customer", operation="POST /customers/{id}/archive", status=403, problem="forbidden", count=2
+    ),
+    access.AlarmRaised(log="customer", kind="shorter", first=17, last=20, sentence="Records 17 to 20 are gone."),
 )

@@ -166,6 +166,8 @@ class Load:
 
     async def _play(self, sent: _Sent, first: Told, attempts: int) -> None:
         """What careless clients do: they send a command that was answered again, or its key with something else."""
+        if sent.operation.method == "GET":
+            return
         fate = sent.chance.random()
         repeated = REPEATED_FILES if sent.operation.op == "import" else REPEATED
         other = altered(sent.operation)

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 from shared.access.tokens import CallerKind
 from tests.faults.world import Known, World
 
-Service: TypeAlias = Literal["customer", "identity", "notifications"]
+Service: TypeAlias = Literal["customer", "identity", "notifications", "projections"]
 Body: TypeAlias = dict[str, Any]
 Learn: TypeAlias = Callable[[Any, float], None]
 """Takes the good answer (an import's rows) and the instant, in seconds of the run."""
@@ -28,6 +28,7 @@ USERS: Mapping[str, User] = {
     "load-service": User(("service",)),
     "load-manager": User(("manager",)),
     "load-import": User(("import",), "import"),
+    "load-viewer": User(("viewer",)),
 }
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tests.faults import customer_changes as changes
 from tests.faults import customer_operations as customers
 from tests.faults import other_operations as others
+from tests.faults import queries
 from tests.faults.operation import Body, Draw, Drawn, Moment, Operation
 from tests.faults.world import World
 
@@ -37,7 +38,7 @@ _WEIGHTS_OF_CHANGES: Mapping[str, float] = {
     "consent.give": 3,
     "consent.withdraw": 2,
     "customer.set_extension": 2,
-    "customer.archive": 2,
+    "customer.archive": 2.5,
     "customer.restore": 2,
 }
 MIX: Mapping[str, Kind] = {
@@ -62,6 +63,10 @@ MIX: Mapping[str, Kind] = {
     "reminder.plan": Kind(4, others.plan_reminder),
     "reminder.cancel": Kind(1.5, others.cancel_reminder),
     "import": Kind(0.7, customers.import_file),
+    "query.customer": Kind(0.8, queries.ask("query.customer", "load-sales", "/customers/{id}")),
+    "query.golden": Kind(0.4, queries.ask("query.golden", "load-manager", "/customers/{id}/golden")),
+    "query.masked": Kind(0.4, queries.ask("query.masked", "load-viewer", "/customers/{id}")),
+    "query.directory": Kind(0.4, queries.ask("query.directory", "load-service", "/directory?limit=20&after={id}")),
 }
 _OPS = tuple(MIX)
 _SUMS = tuple(accumulate(kind.weight for kind in MIX.values()))
@@ -77,11 +82,18 @@ def draw(rng: random.Random, world: World, moment: Moment) -> Drawn:
 def altered(operation: Operation) -> Body | None:
     """Another body that is as good, to be sent under the same key; None for operations that have none.
 
-    A file has none: its rows are remembered one by one.
+    A file has none: its rows are remembered one by one. A question has none either.
     """
     body = operation.body
     match operation.op:
-        case "import" | "customer.register_taken":
+        case (
+            "import"
+            | "customer.register_taken"
+            | "query.customer"
+            | "query.golden"
+            | "query.masked"
+            | "query.directory"
+        ):
             return None
         case "identity.alias":
             return {**body, "kind": "former" if body["kind"] == "foreign" else "foreign"}

@@ -92,7 +92,7 @@ def proxied(settings: dict[str, str], service: str, links: Links) -> dict[str, s
         "CUSTLOG_MONGO_URL": f"mongodb://{links.address('mongo')}/?replicaSet=rs0",
         "CUSTLOG_KAFKA": links.address("kafka"),
     }
-    for name in ("CUSTLOG_POSTGRES_URL", "CUSTLOG_KEYRING_URL"):
+    for name in ("CUSTLOG_POSTGRES_URL", "CUSTLOG_KEYRING_URL", "CUSTLOG_ACCESS_URL"):
         if name in settings:
             parts = urlsplit(settings[name])
             login = parts.netloc.rpartition("@")[0]

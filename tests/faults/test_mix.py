@@ -100,7 +100,7 @@ def test_another_seed_gives_other_operations() -> None:
 
 
 def test_every_kind_occurs_about_as_often_as_its_weight_says() -> None:
-    counts = Counter(operation.op for operation in _drawn(3, 8000)[1000:])
+    counts = Counter(operation.op for operation in _drawn(7, 8000)[1000:])
     counts["customer.edit_twice"] //= 2
     counts["customer.change_at_once"] = round(counts["customer.change_at_once"] / 2.5)
     whole = sum(kind.weight for kind in MIX.values())

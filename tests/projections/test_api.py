@@ -15,11 +15,15 @@ from services.projections import api
 from services.projections.rebuild import Rebuild
 from services.projections.store import ALIASES
 from services.projections.streams import Topics
+from shared.access.journal import Journal
 from shared.access.levels import Level
 from shared.access.policy import GRANTS, sees
 from shared.access.tokens import Verifier, issue, make_issuer
 from shared.errors import Unavailable
+from shared.eventlog.commit import Commit, Committed
+from shared.eventlog.mapper import parse
 from shared.events import customer as says
+from shared.events.access import PersonalDataRead
 from shared.events.identity import AliasAdded, Linked, Move, NumberAssigned
 from shared.events.notifications import ReminderPlanned
 from shared.http import Readiness, create_app
@@ -29,6 +33,7 @@ from shared.privacy.keyring import Keyring
 from shared.settings import Settings
 from tests.projections.stage import PARTITIONS, TOPICS, Wire, sources, views_in
 from tests.support.events import History, customer_registered
+from tests.support.memory_log import MemoryLog
 
 pytestmark = pytest.mark.server
 PHONE, MAIL = "+4930123456", uuid7()
@@ -47,6 +52,7 @@ class Api:
     gone: str
     keyring: SwitchedKeyring
     database: Any
+    access: SwitchedLog
 
     async def get(self, path: str, *roles: str, **query: Any) -> httpx.Response:
         token = issue(self.issuer, "u1", roles or ("manager",))
@@ -56,6 +62,15 @@ class Api:
         response = await self.get(path, *roles, **query)
         assert response.status_code == 200, response.text
         return response.json()
+
+    def shown(self, since: int) -> dict[str, set[str]]:
+        """Customer -> the fields of reads that were recorded after a position."""
+        fields = dict[str, set[str]]()
+        for stored in self.access.read(since, 1000):
+            event = parse(stored.state)
+            if event.type == PersonalDataRead.TYPE:
+                fields.setdefault(event.customer, set()).update(event.data["fields"])
+        return fields
 
 
 class SwitchedKeyring:
@@ -69,6 +84,17 @@ class SwitchedKeyring:
         if self.away:
             raise Unavailable("the keyring does not answer")
         return self.keyring.fetch(subjects)
+
+
+class SwitchedLog(MemoryLog):
+    """An access log that can be out of reach."""
+
+    away = False
+
+    async def commit(self, commit: Commit) -> Committed:
+        if self.away:
+            raise Unavailable("the access log does not answer")
+        return await super().commit(commit)
 
 
 def told(ann: str, ben: str, carl: str, gone: str) -> History:
@@ -110,7 +136,7 @@ async def served(mongo_url: str, keyring: Keyring, tmp_path_factory: pytest.Temp
     issuer = tmp_path_factory.mktemp("issuer")
     verifier = Verifier.from_file(make_issuer(issuer), "custlog", "custlog")
     ann, ben, carl, gone = (uuid7() for _ in range(4))
-    wire, switched = Wire(keyring), SwitchedKeyring(keyring)
+    wire, switched, access = Wire(keyring), SwitchedKeyring(keyring), SwitchedLog("access")
     records = wire.put(told(ann, ben, carl, gone).events)
     keyring.destroy(gone)
 
@@ -122,17 +148,18 @@ async def served(mongo_url: str, keyring: Keyring, tmp_path_factory: pytest.Temp
         store: Any = application.store
         rebuild = Rebuild(application, Topics("localhost:1", list(TOPICS), PARTITIONS))
         ring: Any = switched
+        journal = Journal(access)
         routers = [
-            api.customers(store, ring),
-            api.directory(store),
-            api.agenda(store, ring),
+            api.customers(store, ring, journal),
+            api.directory(store, journal),
+            api.agenda(store, ring, journal),
             parking(application.parked, application.redrive),
             api.operations(application, rebuild),
         ]
-        app = create_app(Settings(service="projections"), verifier, routers, ready)
+        app = create_app(Settings(service="projections"), verifier, routers, ready, journal=journal)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield Api(client, issuer, ann, ben, carl, gone, switched, store.database)
+            yield Api(client, issuer, ann, ben, carl, gone, switched, store.database, access)
 
 
 async def test_a_customer_is_found_by_every_reference(served: Api) -> None:
@@ -323,3 +350,68 @@ async def test_a_view_without_a_build_of_this_version_answers_later(served: Api)
         assert (await served.get("/pulse")).status_code == 503
     finally:
         await aliases.update_one({"_id": "pulse"}, {"$inc": {"version": -1}})
+
+
+ALL = {"name", "birth_date", "contacts", "addresses", "extensions", "identifiers"}
+
+
+@pytest.mark.parametrize(
+    ("path", "role", "ann", "ben"),
+    [
+        ("/customers/K-1", "manager", ALL, {"name"}),
+        ("/customers/by-source/web/a/7", "manager", ALL, {"name"}),
+        ("/customers/K-1", "sales", ALL - {"identifiers"}, {"name"}),
+        ("/customers/K-1", "viewer", None, None),
+        ("/customers/K-2/golden", "manager", ALL - {"name", "identifiers"}, {"name"}),
+        ("/customers/K-1/timeline", "manager", None, None),
+        ("/numbers/K-1", "manager", None, None),
+        ("/directory?number=K-1", "manager", None, {"name"}),
+        ("/directory?number=K-1", "viewer", None, None),
+        ("/agenda?from=2026-03-02", "manager", {"due_at", "local_date", "note"}, None),
+        ("/pulse", "manager", None, None),
+    ],
+)
+async def test_what_an_answer_shows_in_the_clear_is_recorded(
+    served: Api, path: str, role: str, ann: set[str] | None, ben: set[str] | None
+) -> None:
+    since = served.access.head()
+
+    await served.get(path, role)
+
+    expected = {served.ann: ann, served.ben: ben}
+    assert served.shown(since) == {customer: fields for customer, fields in expected.items() if fields}
+
+
+async def test_a_record_says_who_asked_what_for_and_by_which_operation(served: Api) -> None:
+    since, correlation = served.access.head(), uuid7()
+    token = issue(served.issuer, "u7", ["manager"])
+    headers = {"Authorization": f"Bearer {token}", "Custlog-Purpose": "complaint", "X-Correlation-Id": correlation}
+
+    await served.client.get("/customers/K-2", headers=headers)
+
+    events = [parse(stored.state) for stored in served.access.read(since, 10)]
+    assert {event.customer for event in events} == {served.ann, served.ben}
+    for event in events:
+        assert (event.actor.id, event.purpose, event.correlation) == ("u7", "complaint", correlation)
+        assert event.data["operation"] == "GET /customers/{ref}"
+
+
+async def test_an_erased_customer_leaves_no_record(served: Api) -> None:
+    since = served.access.head()
+
+    await served.read(f"/customers/{served.gone}")
+
+    assert served.shown(since) == {}
+
+
+async def test_without_the_access_log_nothing_personal_is_shown(served: Api) -> None:
+    served.access.away = True
+    try:
+        for path in ("customers/K-1", "customers/K-1/golden", "customers/by-source/web/a/7", "directory", "agenda"):
+            response = await served.get(f"/{path}")
+            assert response.status_code == 503
+            assert "Ann" not in response.text
+        assert (await served.get("/customers/K-1", "viewer")).status_code == 200
+        assert (await served.get("/pulse")).status_code == 200
+    finally:
+        served.access.away = False

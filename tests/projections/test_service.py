@@ -13,18 +13,20 @@ import pytest
 
 from services.projections.main import Service
 from shared.access.tokens import issue, make_issuer
+from shared.eventlog.mapper import parse
 from shared.ids import uuid7
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
 from shared.settings import Settings
 from tests.projections.stage import PARTITIONS, Wire
 from tests.projections.test_rebuild import Stage
-from tests.shared.topic import until
+from tests.shared.topic import read_topic, until
 from tests.support.events import History, customer_registered
+from tests.support.servers import PostgresUrl
 
 pytestmark = pytest.mark.server
 
 
-def settings_for(folder: Path, kafka: str, mongo_url: str, keyring_url: str) -> Settings:
+def settings_for(folder: Path, kafka: str, mongo_url: str, keyring_url: str, access_url: str = "") -> Settings:
     kek = folder / "kek.json"
     kek.write_bytes(orjson.dumps({"current": 1, "keys": {"1": base64.b64encode(os.urandom(32)).decode()}}))
     return Settings(
@@ -33,6 +35,7 @@ def settings_for(folder: Path, kafka: str, mongo_url: str, keyring_url: str) -> 
         mongo_url=mongo_url,
         mongo_database=f"views_{uuid.uuid4().hex[:8]}",
         keyring_url=keyring_url,
+        access_url=access_url,
         kek_file=kek,
         jwks_file=make_issuer(folder),
         partitions=PARTITIONS,
@@ -40,11 +43,12 @@ def settings_for(folder: Path, kafka: str, mongo_url: str, keyring_url: str) -> 
 
 
 async def test_the_service_makes_its_topics_follows_them_and_answers(
-    kafka: str, mongo_url: str, keyring_url: str, tmp_path: Path
+    kafka: str, mongo_url: str, keyring_url: str, postgres_url: PostgresUrl, tmp_path: Path
 ) -> None:
     stage = Stage(kafka)
-    settings = settings_for(tmp_path, kafka, mongo_url, keyring_url)
-    service = Service(settings, topics=stage.topics)
+    settings = settings_for(tmp_path, kafka, mongo_url, keyring_url, access_url=postgres_url("access"))
+    access_topic = f"access.{uuid.uuid4().hex[:8]}"
+    service = Service(settings, topics=stage.topics, access_topic=access_topic)
     headers = {"Authorization": f"Bearer {issue(tmp_path, 'u1', ['manager', 'operator'])}"}
     transport = httpx.ASGITransport(app=service.app)
     customer = uuid7()
@@ -65,10 +69,18 @@ async def test_the_service_makes_its_topics_follows_them_and_answers(
             return (await client.get(f"/customers/{customer}")).status_code == 200
 
         await until(known, "the customer can be read")
+
+        async def all_published() -> bool:
+            lag = (await client.get("/health/ready")).json()["lag"]
+            return bool(lag.get(f"relay {access_topic}") == 0)
+
+        await until(all_published, "the access log is published")
         ready = (await client.get("/health/ready")).json()
         assert ready["ok"] is True
         assert ready["parked"] == 0
-        assert set(ready["checks"]) == {"mongo", "keyring", "consumer"}
+        assert set(ready["checks"]) == {"mongo", "keyring", "consumer", "access", "relay"}
+        published = [parse(record.value or b"") for record in await read_topic(kafka, access_topic)]
+        assert {(event.type, event.customer) for event in published} == {("access.personal_data_read", customer)}
         assert (await client.post("/ops/rebuild", json={"views": "all"})).status_code == 202
         await service.rebuild.wait()
         (build,) = (await client.get("/ops/rebuild")).json()

@@ -12,11 +12,12 @@ from services.projections.store import QUERY_MS, Store
 from services.projections.views.agenda import listed
 from services.projections.views.pulse import between
 from services.projections.views.view import Document
+from shared.access.journal import Access, Journal
 from shared.access.levels import Level
 from shared.access.tokens import Caller
 from shared.errors import Forbidden
 from shared.events.envelope import Code
-from shared.http import require
+from shared.http import asking, require
 from shared.privacy.keyring import Keyring
 
 Reader = Annotated[Caller, Depends(require("customer.read"))]
@@ -24,10 +25,11 @@ From = Annotated[date | None, Query(alias="from")]
 To = Annotated[date | None, Query(alias="to")]
 State = Literal["planned", "fired", "cancelled"]
 _MOST_DAYS = 1_000
+_DATES = ("due_at", "local_date")
 _OPEN = ("customer", "kind", "due_at", "local_date", "zone", "assignee", "state", "state_at", "message")
 
 
-def agenda(store: Store, keyring: Keyring) -> APIRouter:
+def agenda(store: Store, keyring: Keyring, journal: Journal) -> APIRouter:
     """The addresses /agenda and /pulse."""
     router = APIRouter(tags=["agenda"])
 
@@ -35,6 +37,7 @@ def agenda(store: Store, keyring: Keyring) -> APIRouter:
     async def reminders(
         *,
         who: Reader,
+        access: Annotated[Access, Depends(asking)],
         first: From = None,
         last: To = None,
         state: State | None = None,
@@ -43,7 +46,8 @@ def agenda(store: Store, keyring: Keyring) -> APIRouter:
         limit: Limit = 50,
     ) -> Page:
         # Whoever may sort by a date learns it.
-        if not Sight(who.roles).whole(Level.SENSITIVE):
+        sight = Sight(who.roles)
+        if not sight.whole(Level.SENSITIVE):
             raise Forbidden("None of your roles may list reminders by date.")
         found = listed(_text(first), _text(last), state=state, assignee=assignee, after=parse_cursor(after))
         collection = await store.collection("agenda")
@@ -54,7 +58,8 @@ def agenda(store: Store, keyring: Keyring) -> APIRouter:
             .to_list(None)
         )
         opened = await open_parts(keyring, [part for row in rows for part in row["sealed"]])
-        items = [_shown(row, opened) for row in rows]
+        items = [_shown(row, opened, sight) for row in rows]
+        await journal.read(access, sight.disclosed)
         return Page(items=items, after=cursor(items, limit, "local_date", "id"))
 
     @router.get("/pulse", summary="Events per day, log and type")
@@ -67,11 +72,15 @@ def agenda(store: Store, keyring: Keyring) -> APIRouter:
     return router
 
 
-def _shown(row: Document, opened: Any) -> dict[str, Any]:
+def _shown(row: Document, opened: Any, sight: Sight) -> dict[str, Any]:
     shown = {"id": row["_id"], **{field: row[field] for field in _OPEN}}
+    for field in _DATES:
+        sight.disclose((row["customer"], field), row[field])
     for part in row["sealed"]:
         fields = opened.get(part["event"])
-        shown["note"] = {"erased": True} if fields is None else {"value": fields.get("note")}
+        erased = fields is None
+        note = None if fields is None else fields.get("note")
+        shown["note"] = sight.show(Level.SENSITIVE, "default", note, of=(row["customer"], "note"), erased=erased)
     return shown
 
 

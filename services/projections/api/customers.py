@@ -11,17 +11,19 @@ from services.projections.api.shown import Sight
 from services.projections.store import QUERY_MS, Store
 from services.projections.views import numbers, timeline
 from services.projections.views.view import Document
+from shared.access.journal import Access, Journal
 from shared.access.levels import Level
 from shared.access.tokens import Caller
 from shared.errors import NotFound
 from shared.events.envelope import Code
-from shared.http import require
+from shared.http import asking, require
 from shared.ids import is_uuid
 from shared.privacy.keyring import Keyring
 
 Ref = Annotated[Code, Path(description="customer id, identity id, customer number or alias")]
 External = Annotated[str, Path(min_length=1, max_length=200)]
 Reader = Annotated[Caller, Depends(require("customer.read"))]
+Asking = Annotated[Access, Depends(asking)]
 
 
 class Identities:
@@ -73,28 +75,33 @@ class Identities:
         raise NotFound("There is no such customer.")
 
 
-def customers(store: Store, keyring: Keyring) -> APIRouter:
+def customers(store: Store, keyring: Keyring, journal: Journal) -> APIRouter:
     """Addresses under /customers, and /numbers."""
     router = APIRouter(tags=["customers"])
     found = Identities(store, keyring)
 
     @router.get("/customers/by-source/{source}/{external_id:path}", summary="By the id another system gave")
-    async def by_source(source: Code, external_id: External, who: Reader) -> dict[str, Any]:
+    async def by_source(source: Code, external_id: External, who: Reader, access: Asking) -> dict[str, Any]:
         sight, document = Sight(who.roles), await found.by_source(source, external_id)
-        return present.identity(document, await found.opened(document, sight), sight)
+        known = present.identity(document, await found.opened(document, sight), sight)
+        await journal.read(access, sight.disclosed)
+        return known
 
     @router.get("/customers/{ref}", summary="Everything known about an identity")
-    async def whole(ref: Ref, who: Reader, response: Response) -> dict[str, Any]:
+    async def whole(ref: Ref, who: Reader, access: Asking, response: Response) -> dict[str, Any]:
         sight, document = Sight(who.roles), await found.by_reference(ref)
         for member in document["members"]:
             if member["customer"] == ref:
                 response.headers["ETag"] = f'"{member["version"]}"'
-        return present.identity(document, await found.opened(document, sight), sight)
+        known = present.identity(document, await found.opened(document, sight), sight)
+        await journal.read(access, sight.disclosed)
+        return known
 
     @router.get("/customers/{ref}/golden", summary="The value that holds for every field, and why")
-    async def golden(ref: Ref, who: Reader) -> dict[str, Any]:
+    async def golden(ref: Ref, who: Reader, access: Asking) -> dict[str, Any]:
         sight, document = Sight(who.roles), await found.by_reference(ref)
         record = present.golden(document, await found.opened(document, sight), sight)
+        await journal.read(access, sight.disclosed)
         return {"identity": document["_id"], **record}
 
     @router.get("/customers/{ref}/timeline", summary="What happened, the earliest first")

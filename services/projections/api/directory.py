@@ -5,15 +5,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from services.projections.api.paging import Limit, Page, cursor
-from services.projections.api.shown import Sight
+from services.projections.api.shown import Shown, Sight
 from services.projections.store import QUERY_MS, Store
 from services.projections.views.directory import PHONE_DIGITS, member_classes, member_numbers, search
 from services.projections.views.view import Document
+from shared.access.journal import Access, Journal
 from shared.access.levels import Level
 from shared.access.tokens import Caller
 from shared.errors import Forbidden
 from shared.events.envelope import Code, Id
-from shared.http import require
+from shared.http import asking, require
 
 Name = Annotated[
     str | None,
@@ -30,7 +31,7 @@ Phone = Annotated[
 Classified = Annotated[str | None, Query(alias="class", max_length=130, description="<scheme>:<code>, or a tag")]
 
 
-def directory(store: Store) -> APIRouter:
+def directory(store: Store, journal: Journal) -> APIRouter:
     """The address /directory."""
     router = APIRouter(tags=["directory"])
 
@@ -38,6 +39,7 @@ def directory(store: Store) -> APIRouter:
     async def find(
         *,
         who: Annotated[Caller, Depends(require("customer.read"))],
+        access: Annotated[Access, Depends(asking)],
         number: Code | None = None,
         name: Name = None,
         phone: Phone = None,
@@ -67,6 +69,7 @@ def directory(store: Store) -> APIRouter:
         if not rows and name is not None and await begins_nowhere():
             rows = await page(inside_words=True)
         items = [_shown(row, sight) for row in rows]
+        await journal.read(access, sight.disclosed)
         return Page(items=items, after=cursor(items, limit, "identity"))
 
     return router
@@ -76,7 +79,7 @@ def _shown(row: Document, sight: Sight) -> dict[str, Any]:
     members = row["members"]
     return {
         "identity": row["_id"],
-        "name": None if row["name"] is None else sight.show(Level.SENSITIVE, "name", row["name"]),
+        "name": None if row["name"] is None else _name(row, sight),
         "customers": [member["customer"] for member in members],
         "numbers": sorted({number for member in members for number in member_numbers(member)}),
         "classes": sorted({classified for member in members for classified in member_classes(member)}),
@@ -84,3 +87,11 @@ def _shown(row: Document, sight: Sight) -> dict[str, Any]:
         "sources": sorted({member["source"] for member in members if member["source"] is not None}),
         "archived": row["archived"],
     }
+
+
+def _name(row: Document, sight: Sight) -> Shown:
+    """The name of an identity is that of one of its members. Whoever bears the same is shown too."""
+    first, *others = [member["customer"] for member in row["members"] if member["name"] == row["name"]]
+    for other in others:
+        sight.show(Level.SENSITIVE, "name", row["name"], of=(other, "name"))
+    return sight.show(Level.SENSITIVE, "name", row["name"], of=(first, "name"))

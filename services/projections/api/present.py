@@ -3,7 +3,7 @@
 from typing import Any
 
 from services.projections.api.opening import Opened
-from services.projections.api.shown import Shown, Sight, contact_mask
+from services.projections.api.shown import Of, Shown, Sight, contact_mask
 from services.projections.views.golden import golden as survivors
 from services.projections.views.survivorship import POLICY
 from services.projections.views.view import Document
@@ -28,6 +28,8 @@ _PLAIN = (
     "interactions",
 )
 _SINGLE: dict[str, MaskKind] = {"name": "name", "birth_date": "date"}
+_GROUPS = {"address": ("addresses", "address"), "extension": ("extensions", "value")}
+"""Group of golden fields -> what members call it, and the field of the event."""
 
 
 def identity(document: Document, opened: Opened, sight: Sight) -> Document:
@@ -56,58 +58,65 @@ def _golden_value(name: str, chosen: Document, member: Document, opened: Opened,
         known = member if group == "kind" else member["number"] if group == "number" else member[group][key]
         return {"value": known[open_values[group]]}
     if "contact" in chosen:
-        return _contact_value(chosen["contact"], member["contacts"][chosen["contact"]], opened, sight)
-    field = "value" if group == "extension" else group
-    return _sealed(chosen["event"], field, _SINGLE.get(group, "default"), opened, sight)
+        return _contact_value(chosen["contact"], member, opened, sight)
+    name, field = _GROUPS.get(group, (group, group))
+    return _sealed(chosen["event"], field, (member["customer"], name), opened, sight)
 
 
 def _member(member: Document, opened: Opened, sight: Sight) -> Document:
     shown: Document = {name: member[name] for name in _PLAIN}
+    customer = member["customer"]
     shown["number"] = member["number"]["number"] if member["number"] else None
     shown["classification"] = {scheme: known["code"] for scheme, known in member["classification"].items()}
     shown["consents"] = list(member["consents"].values())
-    for name, kind in _SINGLE.items():
+    for name in _SINGLE:
         reference = member[name]
-        shown[name] = reference and {**_sealed(reference["event"], name, kind, opened, sight), **reference}
+        shown[name] = reference and {
+            **_sealed(reference["event"], name, (customer, name), opened, sight),
+            **reference,
+        }
     shown["contacts"] = [
         {
             "id": contact,
-            **(_contact_value(contact, known, opened, sight) if known["state"] != "removed" else {}),
+            **(_contact_value(contact, member, opened, sight) if known["state"] != "removed" else {}),
             **known,
         }
         for contact, known in member["contacts"].items()
     ]
     for group, field in (("addresses", "address"), ("preferences", "value"), ("extensions", "value")):
         shown[group] = {
-            name: {**_sealed(reference["event"], field, "default", opened, sight), **reference}
+            name: {**_sealed(reference["event"], field, (customer, group), opened, sight), **reference}
             for name, reference in member[group].items()
         }
     shown["identifiers"] = [
         {**part, "event": reference["event"], "at": reference["at"]}
         for reference in member["identifiers"]
-        for part in _identifiers(reference["event"], opened, sight)
+        for part in _identifiers(reference["event"], (customer, "identifiers"), opened, sight)
     ]
     return shown
 
 
-def _sealed(event: str, field: str, kind: MaskKind, opened: Opened, sight: Sight) -> Shown:
+def _sealed(event: str, field: str, of: Of, opened: Opened, sight: Sight) -> Shown:
     fields = opened.get(event)
-    return sight.show(Level.SENSITIVE, kind, (fields or {}).get(field), erased=fields is None)
+    kind = _SINGLE.get(of[1], "default")
+    return sight.show(Level.SENSITIVE, kind, (fields or {}).get(field), of=of, erased=fields is None)
 
 
-def _contact_value(contact: str, known: Document, opened: Opened, sight: Sight) -> Shown:
+def _contact_value(contact: str, member: Document, opened: Opened, sight: Sight) -> Shown:
+    known = member["contacts"][contact]
+    of = member["customer"], "contacts"
     fields = opened.get(known["event"])
     value: Any = None
     if fields is not None and "contact_points" in fields:
         value = next(point["value"] for point in fields["contact_points"] if point["contact_id"] == contact)
     elif fields is not None:
         value = fields.get("value")
-    return sight.show(Level.SENSITIVE, contact_mask(known["kind"]), value, erased=fields is None)
+    return sight.show(Level.SENSITIVE, contact_mask(known["kind"]), value, of=of, erased=fields is None)
 
 
-def _identifiers(event: str, opened: Opened, sight: Sight) -> list[Shown]:
+def _identifiers(event: str, of: Of, opened: Opened, sight: Sight) -> list[Shown]:
     fields = opened.get(event)
     if fields is None:
-        return [sight.show(Level.CORE, "identifier", None, erased=True)]
+        return [sight.show(Level.CORE, "identifier", None, of=of, erased=True)]
     known = fields["identifiers"] if "identifiers" in fields else [fields["identifier"]]
-    return [{**sight.show(Level.CORE, "identifier", part["value"]), "type": part["type"]} for part in known]
+    return [{**sight.show(Level.CORE, "identifier", part["value"], of=of), "type": part["type"]} for part in known]

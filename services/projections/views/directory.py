@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from services.projections.views.membership import MemberFold, member_folds, members_wanted
 from services.projections.views.survivorship import Candidate, choose
-from services.projections.views.view import Decision, Document, Filter, View
+from services.projections.views.view import ACCESS, Decision, Document, Filter, View
 from shared.events import customer as log
 from shared.events import identity, notifications
 from shared.events.envelope import Erased, Recorded
@@ -300,7 +300,8 @@ DIRECTORY = View(
             notifications.MessageSent.TYPE,
             notifications.MessageFailed.TYPE,
         }
-    ),
+    )
+    | ACCESS,
     wanted=members_wanted(_FOLDS, field="keys", prefix=Key.CUSTOMER.value),
     levels=LEVELS,
     indexes=((("keys", 1),),),

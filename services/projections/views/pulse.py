@@ -5,9 +5,11 @@
 
 from collections.abc import Sequence
 
-from services.projections.views.view import Document, Filter, View, WorkingSet
+from services.projections.views.view import ACCESS, Document, Filter, View, WorkingSet
 from shared.events.catalogue import NEWEST
 from shared.events.envelope import Recorded
+
+_COUNTED = {name: contract for name, contract in NEWEST.items() if name not in ACCESS}
 
 
 def between(first: str | None, last: str | None) -> Filter:
@@ -45,9 +47,10 @@ def _purge(document: Document, subject: str) -> None:
 PULSE = View(
     name="pulse",
     version=1,
-    folds=dict.fromkeys(NEWEST, _fold),
+    folds=dict.fromkeys(_COUNTED, _fold),
+    ignored=ACCESS,
     wanted=_wanted,
-    levels={f"{contract.TYPE}.{name}": "absent" for contract in NEWEST.values() for name in sorted(contract.SEALED)},
+    levels={f"{contract.TYPE}.{name}": "absent" for contract in _COUNTED.values() for name in sorted(contract.SEALED)},
     indexes=(),
     of_subject=_of_subject,
     purge=_purge,

@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import cast
 
 from services.projections.views.membership import MOVES
-from services.projections.views.view import Document, Filter, View, WorkingSet
+from services.projections.views.view import ACCESS, Document, Filter, View, WorkingSet
 from shared.events.catalogue import NEWEST
 from shared.events.envelope import Contract, Recorded, instant
 from shared.events.identity import Linked, Separated
 
-_OPEN_FIELDS = {name: tuple(sorted(set(contract.LEVELS) - contract.SEALED)) for name, contract in NEWEST.items()}
+_TOLD = {name: contract for name, contract in NEWEST.items() if name not in ACCESS}
+_OPEN_FIELDS = {name: tuple(sorted(set(contract.LEVELS) - contract.SEALED)) for name, contract in _TOLD.items()}
 
 
 def of_customers(
@@ -88,9 +89,10 @@ def _of_subject(subject: str) -> Filter:
 TIMELINE = View(
     name="timeline",
     version=1,
-    folds=dict.fromkeys(NEWEST, _fold),
+    folds=dict.fromkeys(_TOLD, _fold),
+    ignored=ACCESS,
     wanted=lambda _: None,
-    levels={f"{contract.TYPE}.{name}": "absent" for contract in NEWEST.values() for name in sorted(contract.SEALED)},
+    levels={f"{contract.TYPE}.{name}": "absent" for contract in _TOLD.values() for name in sorted(contract.SEALED)},
     indexes=((("customers", 1), ("at", 1), ("_id", 1)),),
     of_subject=_of_subject,
     purge=_purge,

@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from shared.events.catalogue import LOGS
 from shared.events.envelope import Recorded
 
 Document: TypeAlias = dict[str, Any]
 Filter: TypeAlias = dict[str, Any]
 Decision: TypeAlias = Literal["open", "sealed", "absent"]
 Index: TypeAlias = tuple[tuple[str, int], ...]
+
+ACCESS = frozenset(contract.TYPE for contract in LOGS["access"])
+"""Who looked at what: no view tells it yet."""
 
 
 class WorkingSet:

@@ -11,6 +11,7 @@ from msgspec.structs import replace as with_values
 
 from services.projections.fold import fold_all
 from shared.events import customer as told
+from shared.events.access import PersonalDataRead
 from shared.events.envelope import Contract, Recorded
 from shared.events.identity import Linked, Move, NumberAssigned
 from shared.events.notifications import MessageSent, ReminderCancelled, ReminderFired, ReminderPlanned
@@ -23,7 +24,7 @@ from tests.support.events import START, History, an_id, customer_registered
 ADA, BOB, CY = sorted(an_id(name) for name in ("ada", "bob", "cy"))
 DUE, TAKEN_BACK = an_id("due"), an_id("taken back")
 MESSAGE = derive("message", DUE, "spool")
-LOGS = ("customer", "identity", "notifications")
+LOGS = ("customer", "identity", "notifications", "access")
 PARTITIONS = 12
 NOW = START + timedelta(days=2)
 
@@ -44,6 +45,8 @@ def whole() -> Evidence:
     history.tell(ADA, sent, stream=f"reminder-{DUE}")
     cancelled = ReminderCancelled(reminder_id=TAKEN_BACK, reason="done")
     history.tell(CY, planned(TAKEN_BACK), cancelled, stream=f"reminder-{TAKEN_BACK}")
+    read = PersonalDataRead(operation="GET /customers/{ref}", fields=("contacts", "name"))
+    history.tell(ADA, read, stream=f"access-{an_id('read')}")
     return evidence_of(history.events)
 
 
@@ -66,7 +69,11 @@ def evidence_of(events: Sequence[Recorded], **parts: Any) -> Evidence:
         "logs": rows,
         "topics": topics,
         "views": {view: list(documents.values()) for view, documents in fold_all(list(events)).items()},
-        "attempts": [attempt_of(event) for event in events if event.log == "customer"],
+        "attempts": [
+            question_of(event) if event.log == "access" else attempt_of(event)
+            for event in events
+            if event.log in ("customer", "access")
+        ],
         "remembered": {"customer": {e.command: _answer(e) for e in events if e.log == "customer"}},
         "reservations": _reservations(events),
         "members": {ADA: ADA, BOB: ADA, CY: CY},
@@ -144,6 +151,20 @@ def attempt_of(event: Recorded, **parts: Any) -> Attempt:
         "answer": _answer(event),
     }
     return Attempt(**(every | parts))
+
+
+def question_of(event: Recorded, **parts: Any) -> Attempt:
+    """The question whose answer a record of a read is about."""
+    shown = [{"of": [event.customer], "fields": list(event.data.fields)}]  # type: ignore[attr-defined]
+    asked = {
+        "op": "query.customer",
+        "service": "projections",
+        "n": 900,
+        "body": {},
+        "status": 200,
+    }
+    answer = {"correlation": event.correlation, "shown": shown}
+    return attempt_of(event, **(asked | {"path": f"/customers/{event.customer}", "answer": answer} | parts))
 
 
 def answer_of(customer: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from tests.faults.checker.sources.logs import Tables
 from tests.faults.folder import read_lines
 from tests.faults.people import CANARY, CANARY_PHONE
 
-LOGS = ("customer", "identity", "notifications")
+LOGS = ("customer", "identity", "notifications", "access")
 NEEDLES = (CANARY.lower().encode(), CANARY_PHONE.encode())
 PARTITIONS: int = Settings.model_fields["partitions"].default
 CUSTOMERS_ASKED_FOR = 200

@@ -12,6 +12,8 @@ def void_reasons(counters: Mapping[str, int], evidence: Evidence) -> list[str]:
     """What never happened in this run; a run with any of it is void, however green."""
     attempts: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in evidence.attempts:
+        if attempt.service == "projections":
+            continue  # questions are no commands
         attempts[attempt.command].append(attempt)
     happened = {
         "a duplicate delivered": counters.get("consumer_duplicates", 0) > 0,

@@ -98,9 +98,9 @@ PLANTS = (
             Edit(
                 "shared.edge:_record",
                 {
-                    "    method = scope": "    import os\n"
+                    "    method = _method": "    import os\n"
                     '    vars(metrics).setdefault("_opened", []).append(os.open("/dev/null", os.O_RDONLY))\n'
-                    "    method = scope"
+                    "    method = _method"
                 },
             ),
         ),
