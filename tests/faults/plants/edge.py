@@ -113,7 +113,7 @@ PLANTS = (
         ("projections",),
         (
             Edit(
-                "services.projections.application:Application.take",
+                "services.projections.application:Application._take_part",
                 {
                     "    _report(done)\n": "    vars(self).setdefault('_taken', []).append(\n"
                     "        [(source, bytearray(source.value * 400)) for source in sources]\n"

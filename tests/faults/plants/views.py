@@ -52,7 +52,7 @@ PLANTS = (
         (
             Edit(_TAKE, {_ADVANCE: ""}),
             Edit(
-                "services.projections.application:Application.take",
+                "services.projections.application:Application._take_part",
                 {
                     '    crash_here("views.after_commit")\n': '    crash_here("views.after_commit")\n'
                     "    await self.store.inbox.advance(None, done.positions)\n"

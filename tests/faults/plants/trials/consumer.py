@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 
 from services.projections import fold
 from services.projections.application import Application
+from services.projections.portions import Portions
 from services.projections.store import Store
 from services.projections.views import membership
 from services.projections.views.directory import DIRECTORY
@@ -225,7 +226,7 @@ class _Views:
         store = SimpleNamespace(
             inbox=inbox, mongo=SimpleNamespace(transaction=transaction), active=self.notes.anote("active", {})
         )
-        self.application = of(Application, store=store, fold_into=fold_into, decode=decode)
+        self.application = of(Application, store=store, portions=Portions(), fold_into=fold_into, decode=decode)
 
     async def take(self) -> object:
         await self.application.take([_source(2, 1), _source(3, 2), _source(4, 3)])
