@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
+from shared.audit.inspection import Verdict
 from shared.events.envelope import Recorded
 
 Json: TypeAlias = dict[str, Any]
@@ -123,6 +124,7 @@ class Evidence:
     answers       customer -> what GET /customers/{id} answered; None if it did not answer with 200
     numbers       number -> the customer that GET /numbers/{number} answered
     ready         service -> what GET /health/ready answered
+    inspected     log -> what an inspection of its raw rows found
     leaks         files or tables in which the canary stands; None if nobody looked
     """
 
@@ -149,6 +151,7 @@ class Evidence:
     answers: Mapping[str, Json | None] = field(default_factory=dict)
     numbers: Mapping[str, str | None] = field(default_factory=dict)
     ready: Mapping[str, Json] = field(default_factory=dict)
+    inspected: Mapping[str, Verdict] = field(default_factory=dict)
     leaks: Sequence[str] | None = None
 
     def events(self, log: str) -> list[Recorded]:

@@ -19,6 +19,7 @@ from tests.faults.checker import (
     reads,
     reminders,
     topics,
+    trail,
     views,
 )
 from tests.faults.checker.evidence import Evidence
@@ -26,10 +27,6 @@ from tests.faults.checker.finding import Finding, together
 from tests.faults.checker.sometimes import void_reasons
 
 Judge: TypeAlias = Callable[[Evidence], Finding]
-
-
-def _not_built(_: Evidence) -> Finding:
-    return Finding(why="not built yet")
 
 
 def _reminders(evidence: Evidence) -> Finding:
@@ -44,7 +41,7 @@ INVARIANTS: Mapping[str, tuple[str, Judge]] = {
     "I5": ("A number is issued once, everybody has one, it leads to them", numbers.judge),
     "I6": ("Identities are what the links make, everywhere the same", identities.judge),
     "I7": ("What is to be reminded of is planned, fires once, never early, and is seen once", _reminders),
-    "I8": ("Chains, tree and checkpoints verify", _not_built),
+    "I8": ("Chains, tree and checkpoints verify", trail.judge),
     "I9": ("No sealed text stands in the open", privacy.judge),
     "I10": ("No unmasked field without a grant, every sensitive read is logged", reads.judge),
     "I11": ("What was consumed was applied, dropped as a repeat or put aside for a reason", inboxes.judge),

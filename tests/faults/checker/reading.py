@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,11 +15,13 @@ from urllib.parse import quote
 import httpx
 import orjson
 
+from deploy.auditing import Auditing, Trust
 from deploy.client import Client, connect
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
 from deploy.history import open_history
 from shared.access.policy import ROLES
+from shared.audit.inspection import Verdict
 from shared.settings import Settings
 from tests.faults.checker.evidence import Evidence, Json, Logged, OnTopic, Spooled
 from tests.faults.checker.sources import leaks, run, topics, views
@@ -63,7 +66,21 @@ async def read(folder: Path, home: Home | None = None) -> Evidence:
                 if tables.heads() == heads:
                     break
             found = await _asked(found, client)
+    found = replace(found, inspected=await asyncio.to_thread(_inspected, home, found.logs))
     return replace(found, spool=_spool(home.spool), leaks=sorted(set(_leaks(home, found.logs, found.topics))))
+
+
+def _inspected(home: Home, logs: Mapping[str, Sequence[Logged]]) -> dict[str, Verdict]:
+    """Every log at a checkpoint that has all its records, or at the newest after QUIET_SECONDS."""
+    auditing, trust = Auditing(home), Trust.of_system(home.audit_keys)
+    found: dict[str, Verdict] = {}
+    deadline = time.monotonic() + QUIET_SECONDS
+    for log, rows in logs.items():
+        found[log] = auditing.verify(log, trust)
+        while found[log].ok and found[log].size < len(rows) and time.monotonic() < deadline:
+            time.sleep(0.2)
+            found[log] = auditing.verify(log, trust)
+    return found
 
 
 async def _quiet(client: Client) -> Mapping[str, Json]:
