@@ -34,7 +34,7 @@ NEEDLES = (CANARY.lower().encode(), CANARY_PHONE.encode())
 PARTITIONS: int = Settings.model_fields["partitions"].default
 CUSTOMERS_ASKED_FOR = 200
 NUMBERS_ASKED_FOR = 50
-TRIES = 4
+TRIES = 20
 """A timer may fire while the evidence is read: then it is read again, so that its parts belong together."""
 QUIET_SECONDS = 10.0
 ANSWER_SECONDS = 20.0
@@ -63,7 +63,7 @@ async def read(folder: Path, home: Home | None = None) -> Evidence:
                 ready = await _quiet(client)
                 heads = tables.heads()
                 found = await _stored(replace(noted, ready=ready, read_at=datetime.now(UTC)), tables, client)
-                if tables.heads() == heads:
+                if tables.heads() == heads and not _lags(await client.ready()):
                     break
             found = await _asked(found, client)
     found = replace(found, inspected=await asyncio.to_thread(_inspected, home, found.logs))
@@ -90,11 +90,16 @@ async def _quiet(client: Client) -> Mapping[str, Json]:
         async with asyncio.timeout(QUIET_SECONDS):
             while True:
                 ready = await client.ready()
-                if all(said.get("ok") and not any(said["lag"].values()) for said in ready.values()):
+                if all(said.get("ok") for said in ready.values()) and not _lags(ready):
                     return ready
                 await asyncio.sleep(0.2)
     except TimeoutError:
         return ready
+
+
+def _lags(ready: Mapping[str, Json]) -> bool:
+    """Whether somebody is behind, or does not know."""
+    return any(lag != 0 for said in ready.values() for lag in (said.get("lag") or {}).values())
 
 
 async def _stored(noted: Evidence, tables: Tables, client: Client) -> Evidence:
