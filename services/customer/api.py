@@ -1,6 +1,6 @@
 """The HTTP face of the customer service: every command one address, and files as streams."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.customer.application import Aggregate, Answer, Application, Context
 from services.customer.domain import customer_commands as commands
+from services.customer.domain import erasure_commands as erasure
 from services.customer.domain.command import Code, Command, Id
 from services.customer.domain.interaction import RecordInteraction
 from services.customer.domain.order import DeliverOrder, PayOrder, PlaceOrder, ReturnOrder
@@ -18,6 +19,7 @@ from services.customer.intake.answers import Delivery, Format
 from services.customer.intake.importing import Intake
 from services.customer.intake.outbox import Outbox
 from shared import log
+from shared.access.policy import Action
 from shared.access.tokens import Caller
 from shared.errors import UnsupportedMedia
 from shared.events.envelope import Actor
@@ -42,6 +44,11 @@ CUSTOMER_COMMANDS: Mapping[str, type[Command]] = {
     "set-extension-field": commands.SetExtensionField,
     "archive": commands.Archive,
     "restore": commands.Restore,
+    "request-erasure": erasure.RequestErasure,
+    "refuse-erasure": erasure.RefuseErasure,
+    "approve-erasure": erasure.ApproveErasure,
+    "place-hold": erasure.PlaceHold,
+    "lift-hold": erasure.LiftHold,
 }
 """POST /customers/{id}/<name> -> its body."""
 STARTS: Mapping[str, tuple[Aggregate, type[Command]]] = {
@@ -56,6 +63,14 @@ CHANGES: Mapping[str, tuple[Aggregate, Mapping[str, type[Command]]]] = {
     "tickets": ("ticket", {"answer": AnswerTicket, "resolve": ResolveTicket, "reopen": ReopenTicket}),
 }
 """POST /<collection>/{id}/<name> -> its body."""
+ACTIONS: Mapping[type[Command], Action] = {
+    erasure.RequestErasure: "erasure.request",
+    erasure.RefuseErasure: "erasure.decide",
+    erasure.ApproveErasure: "erasure.decide",
+    erasure.PlaceHold: "erasure.decide",
+    erasure.LiftHold: "erasure.decide",
+}
+"""Command -> the action that a role has to allow; those that are not listed: customer.write."""
 FORMATS: Mapping[str, Format] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
 INTAKE_PATH = "/intake"
 NDJSON = "application/x-ndjson"
@@ -67,18 +82,22 @@ Given = Annotated[Id, Path(alias="id")]
 IfMatch = Annotated[str | None, Header(description="ETag of the version that the change rests on")]
 
 
-async def context(
-    caller: Annotated[Caller, Depends(require("customer.write"))],
-    idempotency_key: Key = None,
-    custlog_channel: Channel = "api",
-    custlog_purpose: Purpose = "service",
-) -> Context:
-    """Dependency: who sends the command, and under which id it is remembered."""
-    command = uuid7() if idempotency_key is None else derive("command", caller.id, idempotency_key)
-    correlation = log.correlation() or uuid7()
-    return Context(
-        Actor(id=caller.id, kind=caller.kind), custlog_channel, custlog_purpose, correlation, command, command
-    )
+def context(action: Action) -> Callable[..., Awaitable[Context]]:
+    """Dependency factory: who sends the command, and under which id it is remembered. Forbidden without the action."""
+
+    async def sent_by(
+        caller: Annotated[Caller, Depends(require(action))],
+        idempotency_key: Key = None,
+        custlog_channel: Channel = "api",
+        custlog_purpose: Purpose = "service",
+    ) -> Context:
+        command = uuid7() if idempotency_key is None else derive("command", caller.id, idempotency_key)
+        correlation = log.correlation() or uuid7()
+        return Context(
+            Actor(id=caller.id, kind=caller.kind), custlog_channel, custlog_purpose, correlation, command, command
+        )
+
+    return sent_by
 
 
 async def optional_version(if_match: IfMatch = None) -> int | None:
@@ -86,7 +105,7 @@ async def optional_version(if_match: IfMatch = None) -> int | None:
     return None if if_match is None else await expected_version(if_match)
 
 
-Sent = Annotated[Context, Depends(context)]
+Sent = Annotated[Context, Depends(context("customer.write"))]
 
 
 def routes(application: Application) -> APIRouter:
@@ -162,10 +181,12 @@ def _start(
 
 
 def _change(application: Application, aggregate: Aggregate, command_class: type[Command]) -> Callable[..., Any]:
+    allowed = Depends(context(ACTIONS.get(command_class, "customer.write")))
+
     async def change(
         aggregate_id: Given,
         command: command_class,  # type: ignore[valid-type]  # FastAPI reads the body's class here
-        sent: Sent,
+        sent: Annotated[Context, allowed],
         expected: Annotated[int | None, Depends(optional_version)],
         response: Response,
     ) -> Answer:

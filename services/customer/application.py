@@ -7,10 +7,11 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from services.customer.domain import customer, interaction, order, ticket
+from services.customer.domain import customer, erasure, interaction, order, ticket
 from services.customer.domain.command import Command, check_not_future, invalid
 from services.customer.domain.contact import INTERNATIONAL
 from services.customer.domain.customer_commands import Register
+from services.customer.domain.customer_state import Customer
 from shared.clock import Clock
 from shared.errors import AlreadyReserved, CommandReused, Conflict, CustlogError, NotFound, VersionConflict
 from shared.eventlog.commit import Append, Commit, Committed, fingerprint
@@ -145,6 +146,9 @@ class Application:
                         f"{target} is at version {version} now; read it again and repeat the change", current=version
                     )
                 events = self._decide(aggregate, aggregate_id, history, command)
+                erasure.check_second_person(history, command, context.actor.id)
+                if aggregate != "customer" and any(event.SEALED for event in events):
+                    erasure.check_not_erased(await self._customer(history[0].customer))
             except CustlogError as refused:
                 return await self._repeated(target, command, context, refused)
             answer = Answer(id=aggregate_id, version=version + len(events))
@@ -183,11 +187,16 @@ class Application:
         return _answer(known[0])
 
     async def _check_takes_changes(self, customer_id: str) -> None:
-        history = await self.log.load(stream_of("customer", customer_id))
-        if not history:
+        state = await self._customer(customer_id)
+        if state.kind is None:
             raise NotFound(f"There is no customer {customer_id}.")
-        if customer.decider(customer_id).fold(recorded.data for recorded in history).archived:
+        erasure.check_not_erased(state)
+        if state.archived:
             raise Conflict(f"Customer {customer_id} is archived; restore it first.")
+
+    async def _customer(self, customer_id: str) -> Customer:
+        history = await self.log.load(stream_of("customer", customer_id))
+        return customer.decider(customer_id).fold(recorded.data for recorded in history)
 
     async def _check_named(self, command: Command) -> None:
         for field, customer_id in command.named_customers():

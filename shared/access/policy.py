@@ -11,12 +11,17 @@ Action = Literal[
     "customer.write",
     "customer.import",
     "customer.read",
+    "erasure.request",
+    "erasure.decide",
     "identity.link",
     "reminder.write",
     "operate",
     "audit.read",
 ]
-"""`operate` covers re-driving parked records, rebuilding views and moving the test clock."""
+"""`erasure.decide` covers approving, refusing and holds: nobody approves their own request.
+
+`operate` covers re-driving parked records, rebuilding views and moving the test clock.
+"""
 Sight = Literal["allow", "mask", "deny"]
 MaskKind = Literal["name", "phone", "email", "date", "identifier", "default"]
 
@@ -25,9 +30,11 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 
 GRANTS: Mapping[str, frozenset[Action]] = {
     "admin": frozenset(ACTIONS),
-    "sales": frozenset({"customer.read", "customer.write", "reminder.write"}),
-    "service": frozenset({"customer.read", "customer.write", "reminder.write"}),
-    "manager": frozenset({"customer.read", "customer.write", "customer.import", "identity.link", "reminder.write"}),
+    "sales": frozenset({"customer.read", "customer.write", "erasure.request", "reminder.write"}),
+    "service": frozenset({"customer.read", "customer.write", "erasure.request", "reminder.write"}),
+    "manager": frozenset(
+        {"customer.read", "customer.write", "customer.import", "erasure.decide", "identity.link", "reminder.write"}
+    ),
     "import": frozenset({"customer.write", "customer.import"}),
     "auditor": frozenset({"customer.read", "audit.read"}),
     "operator": frozenset({"operate"}),

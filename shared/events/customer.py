@@ -206,6 +206,44 @@ class CustomerRestored(Contract):
     reason: General[Code]
 
 
+class ErasureRequested(Contract):
+    """Somebody asks that everything personal about the customer is erased. A second person decides on it."""
+
+    TYPE = "customer.erasure_requested"
+    reason: General[Code]
+
+
+class ErasureRefused(Contract):
+    TYPE = "customer.erasure_refused"
+    reason: General[Code]
+
+
+class ErasureApproved(Contract):
+    """From here on nothing about the customer is recorded any more, and nobody can take it back."""
+
+    TYPE = "customer.erasure_approved"
+
+
+class CustomerErased(Contract):
+    """The customer's data key is destroyed: what was personal in any event reads as erased."""
+
+    TYPE = "customer.erased"
+
+
+class HoldPlaced(Contract):
+    """A duty to keep the customer's data, to the end of the day `until` (UTC) or until it is lifted."""
+
+    TYPE = "customer.hold_placed"
+    hold_id: General[Id]
+    reason: General[Code]
+    until: General[date | None] = None
+
+
+class HoldLifted(Contract):
+    TYPE = "customer.hold_lifted"
+    hold_id: General[Id]
+
+
 class InteractionRecorded(Contract):
     TYPE = "interaction.recorded"
     interaction_id: General[Id]

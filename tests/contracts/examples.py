@@ -49,6 +49,12 @@ EXAMPLES: tuple[Contract, ...] = (
     customer.ExtensionFieldSet(field="shoe_size", value=43),
     customer.CustomerArchived(reason="inactive"),
     customer.CustomerRestored(reason="returned"),
+    customer.ErasureRequested(reason="asked"),
+    customer.ErasureRefused(reason="not-the-person"),
+    customer.ErasureApproved(),
+    customer.CustomerErased(),
+    customer.HoldPlaced(hold_id=THIRD, reason="lawsuit", until=date(2030, 12, 31)),
+    customer.HoldLifted(hold_id=THIRD),
     customer.InteractionRecorded(
         interaction_id=THIRD, kind="call", direction="in", summary="Asked for a price", outcome="follow-up"
     ),

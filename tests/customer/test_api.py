@@ -8,7 +8,7 @@ import pytest
 
 from services.customer.api import CHANGES, STARTS
 from shared.events import customer as events
-from shared.ids import uuid7
+from shared.ids import derive, uuid7
 from tests.customer.desk import Desk, leaks
 from tests.customer.examples import registration_body
 
@@ -207,15 +207,22 @@ async def test_every_command_of_a_customer_has_its_address(desk: Desk) -> None:
         "end-relationship": {"relationship_id": related.relationship_id, "reason": "over"},
         "archive": {"reason": "gone"},
         "restore": {"reason": "back"},
+        "place-hold": {"reason": "lawsuit"},
+        "lift-hold": {"hold_id": derive("hold", customer, "1")},
+        "request-erasure": {"reason": "asked"},
+        "refuse-erasure": {"reason": "not-the-person"},
     }
     for name, body in last.items():
         answer = await desk.post(f"/customers/{customer}/{name}", body)
         assert answer.status_code == 200, (name, answer.text)
+    await desk.post(f"/customers/{customer}/request-erasure", {"reason": "asked"})
+    approved = await desk.post(f"/customers/{customer}/approve-erasure", {}, **desk.token("manager", user="u2"))
+    assert approved.status_code == 200, approved.text
 
     _, changes = CHANGES["customers"]
-    assert changes.keys() == bodies.keys() | last.keys()
+    assert changes.keys() == bodies.keys() | last.keys() | {"approve-erasure"}
     history = await desk.history(f"customer-{customer}")
-    assert len(history) == 1 + len(bodies) + len(last)
+    assert len(history) == 1 + len(bodies) + len(last) + 2
 
 
 async def test_orders_tickets_and_interactions_live_their_lives(desk: Desk) -> None:
@@ -254,6 +261,30 @@ async def test_an_archived_customer_begins_nothing(desk: Desk) -> None:
 
     for path, body in (("orders", ORDER), ("tag", {"add": ["a"]})):
         assert (await desk.post(f"/customers/{customer}/{path}", body)).status_code == 409
+
+
+async def test_an_erasure_needs_two_people_and_ends_every_command(desk: Desk) -> None:
+    customer = await desk.register()
+    ticket = (await desk.post(f"/customers/{customer}/tickets", {"topic": "bill", "summary": "asks"})).json()["id"]
+    clerk, boss = desk.token("service", "manager", user="ann"), desk.token("manager", user="ben")
+    asks, approves = f"/customers/{customer}/request-erasure", f"/customers/{customer}/approve-erasure"
+
+    answers = [
+        await desk.post(asks, {"reason": "asked"}, **boss),
+        await desk.post(asks, {"reason": "asked"}, **clerk),
+        await desk.post(approves, {}, **clerk),
+        await desk.post(approves, {}, **boss),
+        await desk.post(f"/customers/{customer}/tag", {"add": ["a"]}),
+        await desk.post(f"/customers/{customer}/orders", ORDER),
+        await desk.post(f"/tickets/{ticket}/answer", {"text": "we look"}),
+        await desk.post(f"/tickets/{ticket}/resolve", {"resolution": "moot"}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 200, 403, 200, 409, 409, 409, 200]
+    assert [event.type for event in await desk.history(f"customer-{customer}")][1:] == [
+        "customer.erasure_requested",
+        "customer.erasure_approved",
+    ]
 
 
 async def test_the_openapi_document_names_every_command_once(desk: Desk) -> None:

@@ -308,6 +308,12 @@ def test_every_customer_event_has_an_effect_on_the_state() -> None:
         events.RelationshipEnded(relationship_id=RELATIONSHIP, reason="over"),
         events.ExtensionFieldSet(field="f", value=ERASED),
         events.CustomerRestored(reason="back"),
+        events.ErasureRequested(reason="asked"),
+        events.ErasureRefused(reason="wrong-person"),
+        events.HoldPlaced(hold_id=OTHER, reason="tax"),
+        events.HoldLifted(hold_id=OTHER),
+        events.ErasureApproved(),
+        events.CustomerErased(),
     ]
     state = start
     for event in [event for _, event in ONCE] + follow_up:

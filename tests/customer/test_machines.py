@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import pytest
 from hypothesis import settings
@@ -11,7 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from services.customer.domain import customer, order, ticket
 from services.customer.domain import customer_commands as commands
+from services.customer.domain import erasure_commands as erasure
 from services.customer.domain.customer_state import Customer
+from services.customer.domain.erasure_commands import ErasureCommand
 from services.customer.domain.order import Order
 from services.customer.domain.ticket import Ticket
 from shared.errors import Conflict, CustlogError, NotFound
@@ -19,6 +21,7 @@ from shared.eventlog.decider import Decider
 from shared.events.envelope import Contract
 from tests.customer.examples import ID
 from tests.customer.test_properties import (
+    changes_of,
     codes,
     contact_ids,
     customer_commands,
@@ -83,7 +86,7 @@ class CustomerMachine(DeciderMachine):
             assert isinstance(answer, NotFound)
         elif isinstance(command, commands.Register):
             assert isinstance(answer, CustlogError) == (before.kind is not None)
-        elif before.archived and not isinstance(command, commands.Archive | commands.Restore):
+        elif not isinstance(command, _taken_by(before)):
             assert isinstance(answer, Conflict)
         elif isinstance(answer, list) and not isinstance(command, _NOT_IDEMPOTENT):
             assert list(self.decider.decide(self.state, command, NOW)) == []
@@ -112,13 +115,36 @@ class CustomerMachine(DeciderMachine):
 
     @invariant()
     def an_archived_customer_has_no_event_after_its_archiving(self) -> None:
-        types = [event.TYPE for event in self.happened]
+        types = changes_of(self.happened)
         for place, name in enumerate(types[:-1]):
             assert name != "customer.archived" or types[place + 1] == "customer.restored"
         assert self.state.archived == (types[-1:] == ["customer.archived"])
 
+    @invariant()
+    def nothing_happens_after_an_approved_erasure_but_the_erasure(self) -> None:
+        types = [event.TYPE for event in self.happened]
+        if "customer.erasure_approved" in types:
+            after = types[types.index("customer.erasure_approved") + 1 :]
+            assert after == ["customer.erased"][: len(after)]
+            assert self.state.erasure == ("done" if after else "approved")
 
-_NOT_IDEMPOTENT = (commands.Register, commands.RemoveContactPoint)
+    @invariant()
+    def nobody_is_approved_without_an_open_request(self) -> None:
+        types = [event.TYPE for event in self.happened if event.TYPE.startswith("customer.erasure_")]
+        for place, name in enumerate(types):
+            assert (name == "customer.erasure_requested") == (place % 2 == 0)
+
+
+def _taken_by(state: Customer) -> tuple[type[Any], ...]:
+    """The commands that a customer in this state does not refuse for the state's sake alone."""
+    if state.erasure in ("approved", "done"):
+        return (erasure.RequestErasure, erasure.ApproveErasure, erasure.RecordErasure)
+    if state.archived:
+        return (commands.Archive, commands.Restore, *get_args(ErasureCommand))
+    return (object,)
+
+
+_NOT_IDEMPOTENT = (commands.Register, commands.RemoveContactPoint, erasure.RefuseErasure)
 """Said again they are refused, because what they speak of is there already or gone."""
 
 

@@ -6,9 +6,11 @@ from functools import partial
 from typing import assert_never
 
 from services.customer.domain import customer_commands as commands
+from services.customer.domain import erasure
 from services.customer.domain.command import invalid
 from services.customer.domain.contact import INTERNATIONAL, Reach, normalised
 from services.customer.domain.customer_state import Consent, Contact, Customer, evolve
+from services.customer.domain.erasure_commands import ErasureCommand
 from shared.errors import Conflict, NotFound
 from shared.eventlog.decider import Decider
 from shared.events import customer as events
@@ -32,6 +34,9 @@ def decide(
         return _register(state, command, now, region)
     if state.kind is None:
         raise NotFound(f"There is no customer {state.id}.")
+    if isinstance(command, ErasureCommand):
+        return erasure.decide(state, command, now)
+    erasure.check_not_erased(state)
     if isinstance(command, commands.Restore):
         return (events.CustomerRestored(reason=command.reason),) if state.archived else ()
     if isinstance(command, commands.Archive):

@@ -15,6 +15,7 @@ from services.customer.domain.command import (
     Line,
     NameField,
 )
+from services.customer.domain.erasure_commands import ErasureCommand
 from services.customer.domain.text import CleanText
 from shared.events.customer import AddressUsage, ContactKind, CustomerKind
 
@@ -215,4 +216,4 @@ Change: TypeAlias = (
     | SetExtensionField
 )
 """What an archived customer refuses."""
-CustomerCommand: TypeAlias = Register | Change | Archive | Restore
+CustomerCommand: TypeAlias = Register | Change | Archive | Restore | ErasureCommand

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from shared.events import customer as events
 from shared.events.customer import Address, ContactKind, CustomerKind, Identifier, Name, Scalar
@@ -41,6 +41,19 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """A duty to keep the customer's data, to the end of a day or until it is lifted."""
+
+    reason: str
+    until: date | None = None
+    lifted: bool = False
+
+    def active(self, today: date) -> bool:
+        """Whether nothing may be erased today (UTC)."""
+        return not self.lifted and (self.until is None or self.until >= today)
+
+
+@dataclass(frozen=True, slots=True)
 class Customer:
     """State of one customer stream; `kind` is None until it is registered.
 
@@ -64,6 +77,8 @@ class Customer:
     team: str | None = None
     consents: Mapping[str, Consent] = field(default_factory=dict)
     extension: Mapping[str, Scalar | Erased] = field(default_factory=dict)
+    erasure: Literal["none", "requested", "approved", "done"] = "none"
+    holds: Mapping[str, Hold] = field(default_factory=dict)
 
 
 def evolve(state: Customer, event: Contract) -> Customer:  # noqa: C901, PLR0911, PLR0912 - one line per event
@@ -114,6 +129,18 @@ def evolve(state: Customer, event: Contract) -> Customer:  # noqa: C901, PLR0911
             return replace(state, archived=True)
         case events.CustomerRestored():
             return replace(state, archived=False)
+        case events.ErasureRequested():
+            return replace(state, erasure="requested")
+        case events.ErasureRefused():
+            return replace(state, erasure="none")
+        case events.ErasureApproved():
+            return replace(state, erasure="approved")
+        case events.CustomerErased():
+            return replace(state, erasure="done")
+        case events.HoldPlaced():
+            return replace(state, holds={**state.holds, event.hold_id: Hold(event.reason, event.until)})
+        case events.HoldLifted():
+            return _with_hold_lifted(state, event.hold_id)
         case _:
             return state
 
@@ -150,6 +177,11 @@ def _with_relationship_ended(state: Customer, relationship_id: str) -> Customer:
         return state
     ended = replace(relationship, ended=True)
     return replace(state, relationships={**state.relationships, relationship_id: ended})
+
+
+def _with_hold_lifted(state: Customer, hold_id: str) -> Customer:
+    hold = state.holds.get(hold_id)
+    return state if hold is None else replace(state, holds={**state.holds, hold_id: replace(hold, lifted=True)})
 
 
 def _without(mapping: Mapping[str, V], name: str) -> dict[str, V]:

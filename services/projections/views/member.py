@@ -8,7 +8,7 @@ from services.projections.views.sealed import sealed_parts
 from services.projections.views.view import Document
 from shared.events import customer as log
 from shared.events import identity
-from shared.events.envelope import Erased, Recorded
+from shared.events.envelope import Contract, Erased, Recorded
 
 
 def new_member(customer: str) -> Document:
@@ -192,6 +192,10 @@ def _restored(member: Document, data: log.CustomerRestored, event: Recorded) -> 
     member["archived"] = False
 
 
+def _only_the_version(member: Document, data: Contract, event: Recorded) -> None:  # noqa: ARG001
+    member["version"] = event.seq
+
+
 def _interaction_recorded(member: Document, data: log.InteractionRecorded, event: Recorded) -> None:
     summary = member["interactions"]
     if summary is None:
@@ -317,6 +321,12 @@ MEMBER_FOLDS: Mapping[str, MemberFold] = {
     log.ExtensionFieldSet.TYPE: _extension_field_set,
     log.CustomerArchived.TYPE: _archived,
     log.CustomerRestored.TYPE: _restored,
+    log.ErasureRequested.TYPE: _only_the_version,
+    log.ErasureRefused.TYPE: _only_the_version,
+    log.ErasureApproved.TYPE: _only_the_version,
+    log.CustomerErased.TYPE: _only_the_version,
+    log.HoldPlaced.TYPE: _only_the_version,
+    log.HoldLifted.TYPE: _only_the_version,
     log.InteractionRecorded.TYPE: _interaction_recorded,
     log.OrderPlaced.TYPE: _order_placed,
     log.OrderPaid.TYPE: _order_paid,
