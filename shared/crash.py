@@ -28,6 +28,9 @@ POINTS: Mapping[str, str] = {
     "timers.after_commit": "Due reminders are fired and their messages queued; nobody was woken to send them.",
     "delivery.after_claim": "Messages are claimed and not sent; they are due again when their lease ends.",
     "delivery.after_send": "Messages are sent and not recorded; the same ids are sent again when their lease ends.",
+    "erasing.after_ledger": "A customer is in the ledger of erasures, its key still there: it is destroyed next.",
+    "erasing.after_destroy": "A customer's key is destroyed, the log does not say so yet: it is said next.",
+    "erasing.after_record": "The log says that a customer is erased: nothing is left to do.",
     "rebuild.before_switch": "A build is complete, the aliases still name the old one.",
     "rebuild.after_switch": "The aliases name the new build, its record still says that it is being made.",
 }

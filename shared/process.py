@@ -20,6 +20,8 @@ from shared.audit.witness_client import Witnesses
 from shared.authenticity import Admission, Authenticator
 from shared.eventlog.log import Log
 from shared.http import Tasks, serve
+from shared.privacy.keyring import Keyring
+from shared.privacy.ledger import Ledger
 from shared.relay import Relay
 from shared.settings import Settings, SettingsError, load
 from shared.subscription import Subscription
@@ -73,6 +75,15 @@ def relay_of(log_of_service: Log, settings: Settings, topic: str) -> Relay:
     )
     log_of_service.when_committed(relay.wake_threadsafe)
     return relay
+
+
+def keep_erased(keyring: Keyring, settings: Settings) -> None:
+    """Destroys the keys of all who are in the ledger of erasures, before anything is served. Blocks.
+
+    So a restored older backup of the keyring brings nobody back. Raises Unavailable, OSError or LedgerDamaged (stop).
+    """
+    if settings.erasures is not None and (found := Ledger(settings.erasures).apply(keyring)):
+        log.get_logger(__name__).warning("keys of erased customers were there again; they are destroyed", count=found)
 
 
 def authenticator_of(settings: Settings) -> Authenticator | None:

@@ -56,6 +56,11 @@ class Settings(BaseSettings):
         description="folder of the audit keys, outside the data folder; without it no checkpoints are signed and what "
         "is published carries no authentication code",
     )
+    erasures: Path | None = Field(
+        default=None,
+        description="file of the ledger of erasures, outside the data folder and its backups; without it approved "
+        "erasures wait",
+    )
     witnesses: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), repr=False, description="addresses of the witnesses of the logs, separated by commas"
     )
@@ -134,6 +139,13 @@ class Settings(BaseSettings):
     def _is_folder(cls, path: Path | None) -> Path | None:
         if path is not None and not path.is_dir():
             raise ValueError(f"there is no folder {path}; create it or correct the path")
+        return path
+
+    @field_validator("erasures")
+    @classmethod
+    def _is_in_a_folder(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.parent.is_dir():
+            raise ValueError(f"there is no folder {path.parent}; create it or correct the path")
         return path
 
     @field_validator("kek_file", "jwks_file")

@@ -79,6 +79,11 @@ class Home:
         return self.keys / "audit"
 
     @property
+    def erasures(self) -> Path:
+        """The ledger of erasures: no backup of the data holds it, and none that is restored undoes it."""
+        return self.keys / "erasures"
+
+    @property
     def witness(self) -> Path:
         """The witness's own key and memory: neither with the data nor with the logs' keys."""
         return self.data.with_name(f"{self.data.name}-witness")

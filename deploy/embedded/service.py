@@ -54,6 +54,7 @@ class Servers:
             "CUSTLOG_KEK_FILE": str(home.kek_file),
             "CUSTLOG_JWKS_FILE": str(home.jwks_file),
             "CUSTLOG_AUDIT_KEYS": str(home.audit_keys),
+            "CUSTLOG_ERASURES": str(home.erasures),
             # Ours, and those in other hands that our environment names.
             "CUSTLOG_WITNESSES": ",".join(filter(None, (self.witness.url, os.environ.get("CUSTLOG_WITNESSES")))),
             "CUSTLOG_SPOOL": str(home.spool),

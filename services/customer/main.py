@@ -7,8 +7,9 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from services.customer import api
+from services.customer import api, store
 from services.customer.application import Application
+from services.customer.erasing import Eraser
 from shared.access.recording import Recording
 from shared.access.tokens import Verifier
 from shared.audit.sequencer import Sequencer
@@ -16,7 +17,8 @@ from shared.clock import SystemClock
 from shared.eventlog.log import Log
 from shared.http import Tasks, create_app
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
-from shared.process import count_commits, given, relay_of, run, sequencer_of, signing, stream
+from shared.privacy.ledger import Ledger
+from shared.process import count_commits, given, keep_erased, relay_of, run, sequencer_of, signing, stream
 from shared.readiness import Auditing, Health, Publishing, answering, keyring
 from shared.relay import Relay
 from shared.settings import Settings
@@ -39,8 +41,14 @@ class Service:
         self.relay: Relay | None = None
         self.sequencer: Sequencer | None = None
         application = Application(self.log, clock, region=settings.phone_region)
+        ledger = None if settings.erasures is None else Ledger(settings.erasures)
+        self.eraser = ledger and Eraser(application, ledger, partial(store.approved, self.log))
         self.readiness = Health(
-            {"postgres": answering(self.log.newest), "keyring": keyring(self.keyring)},
+            {
+                "postgres": answering(self.log.newest),
+                "keyring": keyring(self.keyring),
+                **({"eraser": self.eraser.state} if self.eraser else {}),
+            },
             publishing=Publishing(NAME, topic, self.log.newest, lambda: self.relay),
             auditing=Auditing(self.log.newest, lambda: self.sequencer) if settings.audit_keys else None,
         )
@@ -63,6 +71,7 @@ class Service:
         try:
             yield {
                 "kafka": partial(stream, self.settings, [self.topic], relay=self.relay),
+                **({"eraser": self.eraser.run} if self.eraser else {}),
                 **signing(self.sequencer),
                 **self.access.tasks(),
             }
@@ -72,7 +81,9 @@ class Service:
 
     def _open(self) -> None:
         self.keyring.open()
+        keep_erased(self.keyring, self.settings)
         self.log.open()
+        store.create(self.log)
         self.access.open()
 
     def _close(self) -> None:

@@ -25,7 +25,7 @@ from shared.http import Tasks, create_app
 from shared.inbox import INBOX_DDL
 from shared.parking import parking
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
-from shared.process import admission_of, given, relay_of, run, sequencer_of, signing, stream
+from shared.process import admission_of, given, keep_erased, relay_of, run, sequencer_of, signing, stream
 from shared.readiness import Auditing, Consuming, Health, Publishing, answering, keyring
 from shared.relay import Relay
 from shared.settings import Settings
@@ -111,6 +111,7 @@ class Service:
     def _open(self) -> None:
         self.spool.prepare()
         self.keyring.open()
+        keep_erased(self.keyring, self.settings)
         self.log.open()
         self.access.open()
         with self.log.transaction() as tx:

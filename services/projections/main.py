@@ -25,7 +25,18 @@ from shared.log import get_logger
 from shared.mongo import Driver, connect
 from shared.parking import parking
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
-from shared.process import admission_of, authenticator_of, given, join, relay_of, run, sequencer_of, signing, stream
+from shared.process import (
+    admission_of,
+    authenticator_of,
+    given,
+    join,
+    keep_erased,
+    relay_of,
+    run,
+    sequencer_of,
+    signing,
+    stream,
+)
 from shared.readiness import Auditing, Consuming, Health, Publishing, answering, keyring
 from shared.relay import Relay
 from shared.settings import Settings
@@ -99,6 +110,7 @@ class Service:
     async def running(self) -> AsyncIterator[Tasks]:
         """Connects to the keyring and the access log; MongoDB and Kafka may come later, readiness tells."""
         await asyncio.to_thread(self.keyring.open)
+        await asyncio.to_thread(keep_erased, self.keyring, self._settings)
         await asyncio.to_thread(self.access.open)
         try:
             yield {

@@ -35,7 +35,8 @@ KINDS: Mapping[str, Kind] = {
     "kill": Kind((*SERVICES, *SERVERS)),
     "restart": Kind((*SERVICES, *SERVERS)),
     "stop": Kind((*SERVICES, *SERVERS), (1, 8)),
-    "crash": Kind(tuple(sorted(POINTS)), (8, 8)),
+    # The load of a storm erases nobody, so nobody comes by the points of the eraser.
+    "crash": Kind(tuple(sorted(point for point in POINTS if not point.startswith("erasing."))), (8, 8)),
     "latency": Kind(LINKS, (3, 8), {"ms": (20, 150, 400)}),
     "throttle": Kind(LINKS, (3, 6), {"bytes_per_second": (2_000, 20_000)}),
     "black_hole": Kind(LINKS, (2, 12)),
