@@ -70,11 +70,15 @@ class SetBack(Exception):
 
 
 class Stored(NamedTuple):
-    """How far a source was read: its position, the offset at which to go on, and what is known of the record there."""
+    """How far a source was read: its position, the offset at which to go on, and what is known of the record there.
+
+    `purges` counts the subjects whose data were taken away meanwhile, where a consumer counts them.
+    """
 
     position: int
     next_offset: int
     mark: Mark = NO_MARK
+    purges: int = 0
 
 
 class Places(NamedTuple):

@@ -1,6 +1,6 @@
 """The MongoDB side of a consumer: the same contract as `shared.inbox`, in the session of the caller's transaction.
 
-inbox_position  {_id: "<consumer>/<source>", consumer, source, position, next_offset, epoch, event}
+inbox_position  {_id: "<consumer>/<source>", consumer, source, position, next_offset, epoch, event, purges}
 inbox_parked    {_id: "<consumer>/<source>/<position>@<offset>", consumer, order, source, position, offset, key, reason,
                  value, parked_at}
 inbox_order     {_id: <consumer>, last}: numbers the parked records, so that they keep the order of their parking
@@ -48,7 +48,12 @@ class MongoInbox:
         ids = [self._id(source) for source in sources]
         rows = await self._positions.find({"_id": {"$in": ids}}, session=session).to_list(None)
         return {
-            row["source"]: Stored(row["position"], row["next_offset"], Mark(row.get("epoch", ""), row.get("event", "")))
+            row["source"]: Stored(
+                row["position"],
+                row["next_offset"],
+                Mark(row.get("epoch", ""), row.get("event", "")),
+                row.get("purges", 0),
+            )
             for row in rows
         }
 

@@ -18,6 +18,7 @@ from shared.consumer import Unappliable
 from shared.errors import CustlogError
 from shared.eventlog.commit import Append, Commit
 from shared.eventlog.log import Transaction
+from shared.events.customer import CustomerErased
 from shared.events.envelope import Actor, Cause, Contract, Recorded
 from shared.events.identity import Linked, NumberAssigned
 from shared.ids import derive
@@ -65,6 +66,15 @@ class Matching:
         self._fingerprints = fingerprints
 
     def apply(self, tx: Transaction, events: Sequence[Recorded], keys: Mapping[str, DataKey]) -> Outcome:
+        """Takes a batch as `match`, and then away what it holds of customers who are erased in it."""
+        outcome = self.match(tx, events, keys)
+        # Nothing personal of a customer comes behind the erasure, so the end of the batch is late enough.
+        for event in events:
+            if isinstance(event.data, CustomerErased):
+                store.purge(tx.cursor, event.customer)
+        return outcome
+
+    def match(self, tx: Transaction, events: Sequence[Recorded], keys: Mapping[str, DataKey]) -> Outcome:
         """Takes a batch inside a transaction that holds the log's lock. `keys` has those of all its customers.
 
         Any split of the same events into batches gives the same identities. Raises Unappliable before anything is

@@ -16,7 +16,7 @@ from shared.errors import CustlogError
 from shared.eventlog.commit import Commit
 from shared.eventlog.log import Transaction
 from shared.eventlog.mapper import Record
-from shared.events.customer import CustomerRegistered, CustomerRestored
+from shared.events.customer import CustomerErased, CustomerRegistered, CustomerRestored
 from shared.events.envelope import Recorded
 from shared.events.identity import Linked, Separated
 from shared.privacy.sealing import DataKey
@@ -57,7 +57,11 @@ class Effects:
             for event in events
             if event.type in REACTIONS and (event.type != CustomerRestored.TYPE or event.customer in keys)
         ]
-        return self._plan(tx, reacting)
+        tally = self._plan(tx, reacting)
+        for event in events:
+            if isinstance(event.data, CustomerErased):
+                store.purge(tx.cursor, event.customer)
+        return tally
 
     def _plan(self, tx: Transaction, events: Sequence[Recorded]) -> Tally:
         tally: Tally = Counter()

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -16,6 +17,7 @@ from shared import metrics
 from shared.consumer import PARKED_CAP, SHOWN_KEYS, too_many_parked
 from shared.crash import crash_here
 from shared.decoding import Decoded, Decoder, follow
+from shared.events.customer import CustomerErased
 from shared.events.envelope import Recorded
 from shared.inbox import Places, plan_again
 from shared.log import get_logger
@@ -25,6 +27,27 @@ from shared.streaming import Plan, Source, plan
 NAME = "projections"
 Heavy: TypeAlias = Mapping[str, Collection[str]]
 _log = get_logger(__name__)
+
+
+class Purged(Exception):
+    """A subject was erased since the events were opened. Fate: the batch is opened again."""
+
+    def __init__(self, purges: Mapping[str, int]) -> None:
+        super().__init__()
+        self.purges = purges
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The events of a batch, and how many purges each of its sources had seen before they were opened."""
+
+    decoded: Decoded
+    purges: Mapping[str, int]
+
+
+def erased_in(events: Sequence[Recorded]) -> list[str]:
+    """The customers whose erasure is among the events."""
+    return [event.customer for event in events if isinstance(event.data, CustomerErased)]
 
 
 class Application:
@@ -39,6 +62,7 @@ class Application:
         self._decoder = Decoder(logs=topics)
         self._parked_cap = parked_cap
         self.portions = Portions()
+        self._purges: dict[str, int] = {}
 
     async def take(self, sources: Sequence[Source]) -> Plan:
         """Applies a batch, in parts if it is too much for one transaction, each of them wholly or not at all.
@@ -46,15 +70,24 @@ class Application:
         Raises Incomplete or OtherEpoch (begin anew), Stop (too many parked), Unavailable, Fenced or a pymongo error
         (retry).
         """
-        decoded = await self.decode(sources)
-        return Plan.joined(await self.portions.each(sources, lambda part: self._take_part(part, decoded)))
+        opened = await self._open(sources, dict(self._purges))
+        return Plan.joined(await self.portions.each(sources, lambda part: self._take_part(part, opened)))
 
-    async def _take_part(self, sources: Sequence[Source], decoded: Decoded) -> Plan:
-        done = await self._weighing(lambda session, heavy: self._take(session, sources, decoded, heavy))
+    async def _take_part(self, sources: Sequence[Source], opened: Opened) -> Plan:
+        try:
+            done = await self._weighing(lambda session, heavy: self._take(session, sources, opened, heavy))
+        except Purged as found:
+            # Its events may hold what was taken away, so they are opened again, with the keys that are left.
+            self._purges |= found.purges
+            return await self._take_part(sources, await self._open(sources, found.purges))
         crash_here("views.after_commit")
         _report(done)
-        follow(NAME, decoded, done.apply)
+        follow(NAME, opened.decoded, done.apply)
+        await self._forget_erased(opened.decoded.of(done.apply))
         return done
+
+    async def _open(self, sources: Sequence[Source], purges: Mapping[str, int]) -> Opened:
+        return Opened(await self.decode(sources), purges)
 
     async def decode(self, sources: Sequence[Source]) -> Decoded:
         """The events of the records. Unavailable if the keyring does not answer."""
@@ -71,8 +104,8 @@ class Application:
     async def purge(self, subject: str) -> int:
         """Erases a subject from the views once its key is destroyed. Answers how many documents were looked at.
 
-        A batch that was decoded with the key may be written just after: purge once more when it is done (a minute).
-        The build that was kept at the last switch is dropped with the next rebuild.
+        A batch that was opened with the key is opened again before it is written. The build that was kept at the last
+        switch is dropped with the next rebuild.
         """
         done: int = await self.store.mongo.transaction(partial(self.store.purge, subject=subject))
         return done
@@ -116,14 +149,17 @@ class Application:
             with metrics.FOLD_SECONDS.labels(name).time():
                 fold_view(self.store.views[name], events, working, heavy.get(name, ()))
 
-    async def _take(self, session: Any, sources: Sequence[Source], decoded: Decoded, heavy: Heavy) -> Plan:
-        inbox = self.store.inbox
+    async def _take(self, session: Any, sources: Sequence[Source], opened: Opened, heavy: Heavy) -> Plan:
+        inbox, decoded = self.store.inbox, opened.decoded
         names = {source.name for source in sources}
         stored = await inbox.positions(session, names)
         if len(stored) < len(names):
             raise Incomplete
         if any(stored[source.name].mark.differs(source.mark) for source in sources):
             raise OtherEpoch
+        purges = {name: at.purges for name, at in stored.items()}
+        if any(count != opened.purges.get(name, 0) for name, count in purges.items()):
+            raise Purged(purges)
         blocked = await inbox.blocked(session, {source.key for source in sources})
         places = Places.of(stored)
         batch = plan(sources, places.positions, blocked, places.marks)
@@ -140,7 +176,8 @@ class Application:
         batch = decoded.park_failures(batch)
         while batch.apply:
             try:
-                strangers = await self.fold_into(session, collections, decoded.of(batch.apply), heavy)
+                events = decoded.of(batch.apply)
+                strangers = await self.fold_into(session, collections, events, heavy)
             except FoldFailed as failed:
                 _log.error("event cannot be folded", view=failed.view, position=failed.position, exc_info=failed)
                 batch = batch.parking(batch.apply[failed.index], str(failed))
@@ -148,6 +185,8 @@ class Application:
                 if strangers:
                     # Another instance may place them just now, in another document: one of the two has to begin again.
                     await self.store.hold_customers(session, strangers)
+                for customer in erased_in(events):
+                    await self.store.purge(session, customer)
                 break
         return batch
 
@@ -158,6 +197,11 @@ class Application:
         count = await self.store.inbox.parked_count(session)
         if count > self._parked_cap:
             raise too_many_parked(count, self._parked_cap)
+
+    async def _forget_erased(self, events: Sequence[Recorded]) -> None:
+        # After the transaction, which cannot drop a collection. The build that was kept is of no use after an erasure.
+        if erased_in(events):
+            await self.store.forget_previous(self.store.views)
 
     async def _redrive(self, key: str, session: Any, heavy: Heavy) -> Plan:
         # A batch that plans now sees the key either parked or done, and the views of either build.

@@ -6,7 +6,7 @@ inbox_position              one row for every partition of every topic; they hol
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from pymongo import ASCENDING, DeleteOne, InsertOne, ReplaceOne, UpdateOne
@@ -186,15 +186,16 @@ class Store:
 
     async def hold_positions(self, session: Any) -> None:
         """Makes every concurrent batch conflict with this transaction, whichever partitions it comes from."""
-        await self._hold(session, self.sources)
+        await self._hold(session, self.sources, "switches")
 
     async def hold_customers(self, session: Any, customers: Iterable[str]) -> None:
         """The same for the batches from the partitions of these customers only."""
         numbers = {str(partition_of(customer, self._partitions)) for customer in customers}
-        await self._hold(session, [source for source in self.sources if source.rpartition("/")[2] in numbers])
+        sources = [source for source in self.sources if source.rpartition("/")[2] in numbers]
+        await self._hold(session, sources, "switches")
 
-    async def _hold(self, session: Any, sources: Iterable[str]) -> None:
-        rows = [UpdateOne({"_id": f"{self.consumer}/{source}"}, {"$inc": {"switches": 1}}) for source in sources]
+    async def _hold(self, session: Any, sources: Iterable[str], counted: Literal["switches", "purges"]) -> None:
+        rows = [UpdateOne({"_id": f"{self.consumer}/{source}"}, {"$inc": {counted: 1}}) for source in sources]
         await self.database[POSITIONS].bulk_write(rows, ordered=False, session=session)
 
     async def switch(self, session: Any, collections: Collections) -> None:
@@ -211,8 +212,11 @@ class Store:
             )
 
     async def purge(self, session: Any, subject: str) -> int:
-        """Leaves in no active view what only the subject's key could open; a build under way begins again."""
-        await self.hold_positions(session)
+        """Leaves in no active view what only the subject's key could open; a build under way begins again.
+
+        Every batch that is taken afterwards sees that its events were opened before: see `Stored.purges`.
+        """
+        await self._hold(session, self.sources, "purges")
         await self.database[BUILDS].update_many({"running": True}, {"$set": {"purged": True}}, session=session)
         purged = 0
         for view, name in (await self.active(session)).items():

@@ -172,6 +172,27 @@ async def test_no_table_holds_personal_data_in_the_clear(world: World) -> None:
     assert not any(secret in text for secret in ("canary", "xylophone", "1234567", "98765", "1980-02-03"))
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_customer_whose_erasure_is_told_shares_nothing_with_anybody_any_more(
+    world: World, at_once: bool
+) -> None:
+    ann, later = customers(2)
+    erased = facts.CustomerErased()
+
+    if at_once:
+        await world.take((ann, ANN), (ann, erased))
+    else:
+        await world.take((ann, ANN))
+        world.keyring.destroy(ann)
+        await world.take((ann, erased))
+
+    assert world.rows("evidence") == []
+    (row,) = world.rows("profiles")
+    assert (row["key"], row["nonce"], row["ct"]) == (None, None, None)
+    await world.take((later, ANN))
+    assert world.identities() == {ann: ann, later: later}
+
+
 async def test_a_purge_leaves_nothing_that_was_made_of_a_subjects_data(world: World) -> None:
     ann, again, later = customers(3)
     await world.take((ann, ANN), (again, ANN))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.notifications.rules.planning import react
 from services.notifications.rules.timer import Book, Change
-from shared.events.customer import BirthDateSet, CustomerArchived, CustomerRestored
+from shared.events.customer import BirthDateSet, CustomerArchived, CustomerErased, CustomerRestored
 from shared.events.envelope import ERASED, Contract
 from tests.support.events import an_id, customer_registered, recorded
 
@@ -99,3 +99,14 @@ def test_a_birth_date_changed_while_archived_counts_after_the_restoration() -> N
     assert tell(book, BirthDateSet(birth_date=date(1990, 5, 2))) == []
     (change,) = tell(book, CustomerRestored(reason="x"))
     assert change.timer.local_date == date(2027, 5, 2)
+
+
+def test_of_an_erased_customer_nothing_stays_planned() -> None:
+    book = Book([], NOW)
+    (planned,) = tell(book, customer_registered(birth_date=date(1990, 3, 1)))
+
+    (change,) = tell(book, CustomerErased())
+
+    assert change.timer.reminder_id == planned.timer.reminder_id
+    assert [event.TYPE for event in change.events] == ["reminder.cancelled"]
+    assert book.planned(CUSTOMER) == []

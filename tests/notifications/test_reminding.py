@@ -9,7 +9,7 @@ import pytest
 
 from services.notifications import store
 from services.notifications.domain import PlanFollowUp
-from shared.events.customer import BirthDateSet, CustomerArchived, CustomerRestored, Tagged
+from shared.events.customer import BirthDateSet, CustomerArchived, CustomerErased, CustomerRestored, Tagged
 from shared.events.notifications import ReminderPlanned
 from tests.notifications.bench import ZONE, Bench, asked
 
@@ -225,6 +225,29 @@ async def test_an_erased_customer_is_not_greeted_and_leaves_no_timer(bench: Benc
 
     assert await bench.timers.fire_due() == {"fired": 0, "cancelled": 1, "planned": 0}
     assert await bench.timers_of(customer) == []
+
+
+async def test_an_erasure_that_is_told_ends_what_is_planned_and_leaves_nothing_of_the_customer(bench: Bench) -> None:
+    customer, other = [await bench.register(date(1980, 3, 1)) for _ in range(2)]
+    await bench.follow()
+    bench.log.keyring.destroy(customer)
+    await bench.tell(customer, CustomerErased())
+
+    await bench.follow()
+
+    assert await bench.timers_of(customer) == []
+    assert len(await bench.timers_of(other)) == 1
+    assert await bench.told(customer) == ["reminder.planned", "reminder.cancelled"]
+
+
+async def test_a_customer_who_is_erased_in_the_batch_that_registers_them_leaves_nothing(bench: Bench) -> None:
+    customer = await bench.register(date(1980, 3, 1))
+    await bench.tell(customer, CustomerErased())
+
+    await bench.follow()
+
+    assert await bench.timers_of(customer) == []
+    assert await bench.told(customer) == ["reminder.planned", "reminder.cancelled"]
 
 
 async def test_a_purge_removes_everything_about_one_customer_only(bench: Bench) -> None:

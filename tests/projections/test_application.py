@@ -2,18 +2,21 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
+from services.projections.application import Application
 from services.projections.store import ALIASES, Incomplete, OtherEpoch
 from services.projections.views import VIEWS
 from services.projections.views.numbers import NUMBERS
+from shared.decoding import Decoded
 from shared.epoch import Mark, new_epoch
 from shared.errors import Unavailable
-from shared.events.customer import Tagged
+from shared.events.customer import CustomerErased, Tagged
 from shared.events.envelope import Recorded
 from shared.events.identity import Linked, Move, NumberAssigned
 from shared.events.notifications import ReminderPlanned
@@ -21,8 +24,9 @@ from shared.ids import uuid7
 from shared.inbox_mongo import POSITIONS
 from shared.mongo import Driver
 from shared.privacy.keyring import Keyring
+from shared.streaming import Source
 from shared.subscription import Stop
-from tests.projections.stage import ANN, BEN, CARL, Wire, differences, failing, sources, views_in
+from tests.projections.stage import ANN, BEN, CARL, TOPICS, Wire, differences, failing, sources, views_in
 from tests.projections.test_any_order import a_history
 from tests.support.events import History, an_id, customer_registered
 
@@ -223,6 +227,54 @@ async def test_a_purge_leaves_what_a_fold_without_the_key_would_have_made(mongo_
         assert await differences(application, wire.events()) == []
         stored = [await (await application.store.collection(view)).find({}).to_list(None) for view in VIEWS]
         assert "secretname" not in repr(stored).lower()
+
+
+async def stored_text(application: Application) -> str:
+    """All documents of all views, as text to search in."""
+    views = [await (await application.store.collection(view)).find({}).to_list(None) for view in VIEWS]
+    return repr(views).lower()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_an_erasure_that_is_told_takes_the_customer_out_of_every_view(
+    mongo_url: str, keyring: Keyring, at_once: bool
+) -> None:
+    wire, gone = Wire(keyring), uuid7()
+    known = History().tell(gone, customer_registered("Secretname", "+4930777123")).tell(BEN, customer_registered("Ben"))
+    first = sources(wire.put(known.events))
+    told = len(known.events)
+    last = sources(wire.put(known.tell(gone, CustomerErased()).events[told:]))
+    async with views_in(mongo_url, keyring) as application:
+        for batch in [[*first, *last]] if at_once else [first, last]:
+            await application.take(batch)
+        keyring.destroy(gone)
+
+        assert "secretname" not in await stored_text(application)
+        assert "ben" in await stored_text(application)
+        assert await differences(application, wire.events()) == []
+
+
+async def test_what_was_opened_before_an_erasure_is_opened_again_before_it_is_written(
+    mongo_url: str, keyring: Keyring
+) -> None:
+    wire, gone = Wire(keyring), uuid7()
+    records = sources(wire.put(History().tell(gone, customer_registered("Secretname", "+4930777123")).events))
+    async with views_in(mongo_url, keyring) as application:
+        other = Application(application.store, keyring, TOPICS)
+        decode = application.decode
+
+        async def decode_slowly(sources: Sequence[Source]) -> Decoded:
+            opened = await decode(sources)
+            if keyring.destroy(gone):
+                await other.purge(gone)
+            return opened
+
+        application.decode = decode_slowly  # type: ignore[method-assign]
+        await application.take(records)
+
+        directory = await application.store.collection("directory")
+        assert (await directory.find_one({"_id": gone}))["name"] is None
+        assert await differences(application, wire.events()) == []
 
 
 async def test_without_the_keyring_nothing_is_taken(mongo_url: str, keyring: Keyring) -> None:

@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 
 from services.notifications.domain import Cancel, Fire
 from services.notifications.rules.birthday import due_at
-from services.notifications.rules.planning import Desk
+from services.notifications.rules.planning import ERASED, Desk
 from services.notifications.rules.timer import Book, Change, Timer
 
 ALREADY_GREETED = "already_greeted"
-ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 from services.notifications.domain import Cancel, Plan
 from services.notifications.rules.birthday import MonthDay, due_at, next_occurrence, occurrence
 from services.notifications.rules.timer import Book, Change, Timer
-from shared.events.customer import BirthDateSet, CustomerArchived, CustomerRegistered, CustomerRestored
+from shared.events.customer import BirthDateSet, CustomerArchived, CustomerErased, CustomerRegistered, CustomerRestored
 from shared.events.envelope import Contract, Erased, Recorded
 from shared.ids import derive
 
 ARCHIVED = "archived"
+ERASED = "erased"
 BIRTH_DATE_CHANGED = "birth_date_changed"
 BIRTH_DATE_REMOVED = "birth_date_removed"
 
@@ -91,9 +92,9 @@ def _move_to_new_birth_date(desk: Desk, customer: str, event: Contract) -> None:
 
 
 def _cancel_all(desk: Desk, customer: str, event: Contract) -> None:
-    if isinstance(event, CustomerArchived):
+    if isinstance(event, CustomerArchived | CustomerErased):
         for timer in desk.book.planned(customer):
-            desk.cancel(timer, ARCHIVED)
+            desk.cancel(timer, ARCHIVED if isinstance(event, CustomerArchived) else ERASED)
 
 
 def _plan_again(desk: Desk, customer: str, event: Contract) -> None:
@@ -114,6 +115,7 @@ REACTIONS: Mapping[str, Reaction] = {
     BirthDateSet.TYPE: _move_to_new_birth_date,
     CustomerArchived.TYPE: _cancel_all,
     CustomerRestored.TYPE: _plan_again,
+    CustomerErased.TYPE: _cancel_all,
 }
 
 

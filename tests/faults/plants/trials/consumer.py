@@ -40,6 +40,7 @@ class _Event(int):
     """Told by its position."""
 
     correlation = "trial"
+    data = None
 
 
 class _Taking:
@@ -226,7 +227,9 @@ class _Views:
         store = SimpleNamespace(
             inbox=inbox, mongo=SimpleNamespace(transaction=transaction), active=self.notes.anote("active", {})
         )
-        self.application = of(Application, store=store, portions=Portions(), fold_into=fold_into, decode=decode)
+        self.application = of(
+            Application, store=store, portions=Portions(), fold_into=fold_into, decode=decode, _purges={}
+        )
 
     async def take(self) -> object:
         await self.application.take([_source(2, 1), _source(3, 2), _source(4, 3)])
