@@ -24,6 +24,7 @@ from shared.authenticity import Authenticator
 from shared.crash import POINTS
 from shared.events.envelope import Recorded, instant
 from shared.ids import derive, uuid7
+from shared.privacy.ledger import Ledger
 from shared.topics import partition_of
 from tests.e2e.system import people, send_until_taken
 from tests.faults.stand import Stand
@@ -163,6 +164,24 @@ async def rebuilding(scene: Scene, point: str) -> None:
     await scene.events()
 
 
+async def erasing(scene: Scene, point: str) -> None:
+    customer = (await scene.ask_until_known("customer", "/customers", person(point), uuid7()))["id"]
+    path = f"/customers/{customer}"
+    await scene.ask_until_known("customer", f"{path}/request-erasure", {"reason": "asked"}, uuid7())
+
+    async with connect(scene.stand.home, "u2", "manager") as second:
+        approver = Scene(scene.stand, second)
+        await scene.die(point, approver.ask_until_known("customer", f"{path}/approve-erasure", {}, uuid7()))
+    said = f"SELECT count(*) FROM events WHERE customer = '{customer}' AND starts_with(topic, 'customer.erased.')"
+    await until(lambda: execute(scene, "customer", said) == [(1,)], "the customer was not erased")
+
+    of_customer = [event for event in await scene.events() if event.customer == customer]
+    assert [event.type for event in of_customer].count("customer.erased") == 1
+    key = f"SELECT wrapped IS NULL FROM data_keys WHERE subject = '{customer}'"
+    assert execute(scene, "keyring", key) == [(True,)]
+    assert list(Ledger(scene.stand.home.erasures).subjects()).count(customer) == 1
+
+
 CASES: Mapping[str, Case] = {
     "keyring": registering,
     "log": registering,
@@ -175,6 +194,7 @@ CASES: Mapping[str, Case] = {
     "timers": reminding,
     "delivery": reminding,
     "rebuild": rebuilding,
+    "erasing": erasing,
 }
 """Crash point, or the first word of several -> what leads there, and what must be so afterwards."""
 

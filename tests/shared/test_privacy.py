@@ -143,6 +143,18 @@ def test_a_destroyed_subject_never_gets_a_key_again(keyring: Keyring) -> None:
 
 
 @pytest.mark.server
+def test_whoever_is_buried_never_gets_a_key_not_even_a_first_one(keyring: Keyring) -> None:
+    known, unknown, other = uuid7(), uuid7(), uuid7()
+    keyring.ensure([known, other])
+
+    assert keyring.bury([known, unknown, unknown]) == 2
+    assert keyring.bury([known, unknown]) == 0
+    assert keyring.bury([]) == 0
+
+    assert keyring.ensure([known, unknown, other]).keys() == {other}
+
+
+@pytest.mark.server
 def test_keys_of_two_keyrings_do_not_open_each_other(
     postgres_url: Callable[[str], str], keyring: Keyring, tmp_path: Path
 ) -> None:
