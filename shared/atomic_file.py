@@ -1,4 +1,4 @@
-"""Replacing a small file so that nobody ever sees, and no crash ever leaves, a part of it."""
+"""Writing a small file so that nobody ever sees, and no crash ever leaves, a part of it."""
 
 import os
 import secrets
@@ -12,24 +12,56 @@ def replace(path: Path, content: bytes, mode: int = 0o600) -> None:
 
     Raises OSError; the file is then the old one, or, if only its folder could not be written, either.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_DRAFT}")
+    draft = _draft(path)
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _write(draft, content, mode)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync_folder(path.parent)
+
+
+def create_once(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """The file holds the content, on disk, unless there was one: of several processes the first one's stays.
+
+    Raises OSError.
+    """
+    draft = _draft(path)
     try:
-        os.fsync(folder)
+        _write(draft, content, mode)
+        # A link, unlike a rename, never replaces what another process has put there.
+        os.link(draft, path)
+    except FileExistsError:
+        return
     finally:
-        os.close(folder)
+        draft.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """The names in the folder are on disk when this returns. Raises OSError."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def remove_drafts(folder: Path) -> None:
     """Removes what processes that were killed have left. Call it only while nobody else writes there."""
     for draft in folder.glob(f".*{_DRAFT}"):
         draft.unlink(missing_ok=True)
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{_DRAFT}")
+
+
+def _write(draft: Path, content: bytes, mode: int) -> None:
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        # The mode that was asked for, whatever the umask of the process is.
+        os.fchmod(file.fileno(), mode)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -40,6 +40,19 @@ class Correlate:
             await self._app(scope, receive, send_with_id)
 
 
+class StatusNoted:
+    """A `send` that remembers the status of the answer; 0 before it begins."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+
 class Observe:
     """Counts and logs each request by its route template, and turns every exception that reaches it into a problem."""
 
@@ -51,19 +64,12 @@ class Observe:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        status = 0
-
-        async def send_noting_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
+        noted = StatusNoted(send)
         try:
-            await self._app(scope, receive, send_noting_status)
+            await self._app(scope, receive, noted)
         except Exception as error:
             _log_failure(error)
-            if status:
+            if noted.status:
                 raise
             failure = problem.known(error) or CustlogError()
             # What is left of the body was not read, so the connection cannot serve another request.
@@ -71,9 +77,9 @@ class Observe:
                 failure,
                 headers={"Connection": "close"} if failure.status in (401, 413) or isinstance(failure, Busy) else None,
             )
-            await response(scope, receive, send_noting_status)
+            await response(scope, receive, noted)
         finally:
-            _record(scope, status, time.perf_counter() - started)
+            _record(scope, noted.status, time.perf_counter() - started)
 
 
 class Limit:

@@ -2,12 +2,12 @@
 
 import re
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared import log
 from shared.access.journal import Access, Journal
 from shared.access.tokens import Caller
-from shared.edge import operation_of
+from shared.edge import StatusNoted, operation_of
 from shared.errors import CustlogError, Unauthenticated
 from shared.events.access import ANONYMOUS, CommandRefused, LoginFailed
 from shared.events.envelope import Actor
@@ -49,20 +49,13 @@ class TellRefusals:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = 0
-
-        async def send_noting_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
+        noted = StatusNoted(send)
         try:
-            await self._app(scope, receive, send_noting_status)
+            await self._app(scope, receive, noted)
         except CustlogError as error:
             self._tell(scope, error.status, error)
             raise
-        self._tell(scope, status, scope.get("state", {}).get("refused"))
+        self._tell(scope, noted.status, scope.get("state", {}).get("refused"))
 
     def _tell(self, scope: Scope, status: int, error: CustlogError | None) -> None:
         if isinstance(error, Unauthenticated):

@@ -3,9 +3,7 @@
 import base64
 import hashlib
 import json
-import os
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from shared.access.policy import ROLES
+from shared.atomic_file import create_once, replace
 from shared.errors import Unauthenticated
 from shared.ids import uuid7
 
@@ -133,14 +132,12 @@ def make_issuer(folder: Path) -> Path:
     private = folder / "issuer.json"
     if not private.exists():
         key = OKPKey.generate_key("Ed25519", {"kid": uuid7(), "use": "sig", "alg": ALGORITHM})
-        _create_once(private, json.dumps(key.as_dict(private=True)))
+        create_once(private, json.dumps(key.as_dict(private=True)).encode())
     public = _issuer_key(folder).as_dict(private=False)
     target = folder / "jwks.json"
     content = json.dumps({"keys": [public]}, indent=2) + "\n"
     if not target.exists() or target.read_text() != content:
-        draft = _draft(target, content)
-        draft.chmod(0o644)
-        draft.replace(target)
+        replace(target, content.encode(), 0o644)
     return target
 
 
@@ -178,26 +175,6 @@ def issue(
 
 def _issuer_key(folder: Path) -> OKPKey:
     return OKPKey.import_key(json.loads((folder / "issuer.json").read_bytes()))
-
-
-def _create_once(path: Path, content: str) -> None:
-    draft = _draft(path, content)
-    try:
-        # A link fails if another process was first; its key is then the one.
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-
-
-def _draft(path: Path, content: str) -> Path:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return draft
 
 
 def _header(token: str) -> dict[str, Any]:

@@ -4,8 +4,6 @@ A key file is Ed25519 in PKCS#8 PEM, not encrypted. Like the file of the key-enc
 and read whatever its mode: a secret that is mounted into a container has the mode that the container's operator chose.
 """
 
-import os
-import secrets
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -18,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from shared.atomic_file import create_once
 from shared.audit.note import TIME_BYTES, BadKey, Kind, Signature, VerifierKey, check_text, message
 
 
@@ -69,18 +68,7 @@ def make_key(file: Path) -> None:
     if file.exists():
         return
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as content:
-        content.write(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        content.flush()
-        os.fsync(content.fileno())
-    try:
-        # A link fails if another process was first; its key is then the one.
-        os.link(draft, file)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+    create_once(file, Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def _public(private: Ed25519PrivateKey) -> bytes:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property
 from typing import TypeVar
-from uuid import UUID
 
 import psycopg
 
@@ -17,6 +16,7 @@ from shared.audit.heads import BadBucket, HeadTree
 from shared.audit.note import Note, VerifierKey
 from shared.audit.tiles import Tile
 from shared.errors import Unavailable
+from shared.ids import is_uuid
 
 R = TypeVar("R")
 
@@ -59,7 +59,7 @@ class Snapshot:
     def records(self, chains: Sequence[str]) -> list[tuple[int, bytes]]:
         """(position, stored bytes) of all records of these chains, by position: a chain is a customer, or a stream of
         records without a customer."""
-        customers = [chain for chain in chains if _is_uuid(chain)]
+        customers = [chain for chain in chains if is_uuid(chain)]
         found = self._ask(lambda: tables.records_of(self._cursor, customers, list(chains), self.checkpoint.size))
         return sorted(found)
 
@@ -138,10 +138,3 @@ def _answering(log: str) -> Iterator[None]:
         yield
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise Unavailable(f"the database of the {log} log does not answer") from error
-
-
-def _is_uuid(chain: str) -> bool:
-    try:
-        return str(UUID(chain)) == chain
-    except ValueError:
-        return False

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from shared.atomic_file import sync_folder
 from shared.events.envelope import instant
 from shared.privacy.keyring import Keyring
 
@@ -75,7 +76,7 @@ class Ledger:
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
             if new:
-                _sync(self._path.parent)
+                sync_folder(self._path.parent)
             yield file
         finally:
             os.close(file)
@@ -84,11 +85,3 @@ class Ledger:
 def _whole_lines(file: int) -> bytes:
     content = os.pread(file, os.fstat(file).st_size, 0)
     return content[: content.rfind(b"\n") + 1]
-
-
-def _sync(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

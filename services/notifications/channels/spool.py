@@ -15,6 +15,7 @@ from pathlib import Path
 import orjson
 
 from services.notifications.channels.channel import Failure, Message, Receipt
+from shared.atomic_file import sync_folder
 
 TAKEN = "taken"
 
@@ -65,14 +66,6 @@ class Spool:
                 os.link(draft, self._folder / name)
             except FileExistsError:
                 return
-            _sync(self._folder)
+            sync_folder(self._folder)
         finally:
             draft.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
