@@ -149,10 +149,14 @@ def keyring(keys: Keyring) -> Question:
 
 
 def consumer_lag(consuming: Consuming) -> dict[str, int | None]:
-    """Records not yet taken by topic, of this instance's partitions; None before each of them was fetched once."""
+    """Records not yet taken by topic, of this instance's partitions; None before each of them was fetched once, and
+    for a topic that is gone."""
     subscription = consuming.subscription
+    absent = subscription.absent()
     # Without partitions of its own an instance that runs has nothing to catch up with.
-    lag: dict[str, int | None] = dict.fromkeys(subscription.topics, 0 if subscription.ready else None)
+    lag: dict[str, int | None] = {
+        topic: 0 if subscription.ready and topic not in absent else None for topic in subscription.topics
+    }
     for (topic, _), records in subscription.lag().items():
         known = lag[topic]
         lag[topic] = None if known is None or records is None else known + records

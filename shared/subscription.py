@@ -134,6 +134,13 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
             lags[tp.topic, tp.partition] = max(0, end - at)
         return lags
 
+    def absent(self) -> set[str]:
+        """Topics that the cluster does not know now, so that no member of the group reads them: one was deleted."""
+        consumer = self.consumer
+        return (
+            set() if consumer is None else {topic for topic in self.topics if not consumer.partitions_for_topic(topic)}
+        )
+
     async def rewind(self, topic: str, partition: int) -> None:
         """Read a partition again from its beginning; what was applied is dropped as duplicate."""
         consumer = self.consumer

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import cast
 
 from shared.events.envelope import Recorded
 
@@ -33,21 +34,30 @@ class GroupLoad:
         if len(self._reading) < AT_ONCE:
             task = asyncio.create_task(self._drain())
             self._reading.add(task)
+            # For a task that is cancelled before it begins; one that ends has left by itself.
             task.add_done_callback(self._reading.discard)
         found: list[Recorded] = await future
         return found
 
     async def _drain(self) -> None:
-        while self._waiting:
-            streams = list(self._waiting)[:MAX_STREAMS]
-            callers = {stream: self._waiting.pop(stream) for stream in streams}
-            try:
-                found = await self._read(streams)
-            except Exception as error:  # noqa: BLE001 - every waiting caller gets the reason
-                found = dict.fromkeys(streams, error)
-            for stream, futures in callers.items():
-                for future in futures:
-                    _settle(future, found.get(stream, ()))
+        try:
+            while self._waiting:
+                await self._read_waiting()
+        finally:
+            # In the same step as the last look at what waits: a callback would come after the callers were woken, and
+            # one that loads at once would count this task as still reading and wait for nobody.
+            self._reading.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _read_waiting(self) -> None:
+        streams = list(self._waiting)[:MAX_STREAMS]
+        callers = {stream: self._waiting.pop(stream) for stream in streams}
+        try:
+            found = await self._read(streams)
+        except Exception as error:  # noqa: BLE001 - every waiting caller gets the reason
+            found = dict.fromkeys(streams, error)
+        for stream, futures in callers.items():
+            for future in futures:
+                _settle(future, found.get(stream, ()))
 
 
 def _settle(future: asyncio.Future[list[Recorded]], found: Sequence[Recorded] | Exception) -> None:

@@ -35,6 +35,8 @@ SETTLE_SECONDS = 180.0
 """So long everything may take to catch up after the last fault."""
 CHECK_SECONDS = 600.0
 LATE_SECONDS = 2.0
+BELIEVED_SECONDS = 6.0
+"""What a process knows of the topics may be five seconds old: before that it may not know yet what it missed."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ class _Storm:
         """Seconds until nothing was behind any more, None if that took longer than SETTLE_SECONDS."""
         self._tell("coming to rest")
         began = self._run.now()
+        await asyncio.sleep(BELIEVED_SECONDS)
         try:
             async with connect(self._stand.home, "load-operator", "operator") as operator:
                 operator.http.timeout = httpx.Timeout(10)

@@ -109,3 +109,24 @@ async def test_a_caller_that_goes_away_disturbs_nobody() -> None:
     reader.gates[0].set()
 
     assert await loads[1] == []
+
+
+async def test_who_loads_again_at_once_is_read_though_the_last_reads_ended_together() -> None:
+    reader = Reader()
+    group = GroupLoad(reader)
+
+    async def twice() -> None:
+        await group.load("a")
+        await group.load("a")
+
+    loads: list[asyncio.Task[object]] = [asyncio.create_task(twice())]
+    await turns()
+    loads.append(asyncio.create_task(group.load("b")))
+    await turns()
+    assert len(reader.asked) == AT_ONCE
+    while not all(load.done() for load in loads):
+        asked = len(reader.asked)
+        for gate in reader.gates:
+            gate.set()
+        await turns()
+        assert len(reader.asked) > asked or all(load.done() for load in loads), "the second load waits for nobody"

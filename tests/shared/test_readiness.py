@@ -31,10 +31,16 @@ NOTHING: Any = None
 class Reading(Subscription):
     """A subscription as it looks while it runs, without a broker."""
 
-    def __init__(self, lags: dict[tuple[str, int], int | None], *topics: str, running: bool = True) -> None:
+    def __init__(
+        self, lags: dict[tuple[str, int], int | None], *topics: str, running: bool = True, gone: str = ""
+    ) -> None:
         super().__init__(NOTHING, topics, NOTHING, NOTHING)
         self.state = "running" if running else "starting"
         self.lags = lags
+        self.gone = {gone} - {""}
+
+    def absent(self) -> set[str]:
+        return self.gone
 
     def lag(self) -> dict[tuple[str, int], int | None]:
         return self.lags
@@ -90,6 +96,7 @@ async def test_what_hangs_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
         (Reading({("a", 1): None, ("a", 0): 2}, "a"), {"consumer a": None}),
         (Reading({}, "a", running=False), {"consumer a": None}),
         (Reading({("a", 0): 2}, "a", "b"), {"consumer a": 2, "consumer b": 0}),
+        (Reading({("a", 0): 2}, "a", "b", gone="b"), {"consumer a": 2, "consumer b": None}),
     ],
 )
 async def test_a_lag_is_unknown_until_every_partition_was_fetched(reading: Reading, lag: dict[str, int | None]) -> None:
