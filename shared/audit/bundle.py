@@ -39,11 +39,19 @@ from shared.audit.tiles import HEIGHT, Tile, consistency_proof, edge, inclusion_
 FORMAT = "custlog-bundle/1"
 README = """\
 What this is: all events of one customer (bundle.json) in the logs of a custlog system up to the checkpoints in the
-folders, with proof that none is missing, added or changed. state.json is what they say, in one piece.
+folders, with proof that none is missing, added or changed.
+
+state.json is what they say, in one piece: the "links" that hold (identity.linked, with no end separated later), the
+"members" they connect, and by log and stream its "version" and what was "said": by type of event, in it by what names
+one of several things of a kind (verify.py, KEYS; the event's seq if COUNTED there; else ""), the last event's index
+and data. There null, [] and {} are left out; a sealed field is {"sealed": true} without keys.json, {"erased": true}
+once nobody can read it.
 
 To verify it: take a verify.py and the verifier keys of the logs and witnesses that did not come with this file, then
 
-    python verify.py BUNDLE --key KEY --key KEY --key KEY --witness KEY
+    python verify.py BUNDLE --key KEY ... --witness KEY ...
+
+with the key of each log that has a folder here, and of each witness you trust.
 
 README.txt and verify.py are here for convenience, and nothing vouches for them.
 """
