@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.faults.plants.plant import LOGS, Edit, Plant
+from tests.faults.plants.plant import LOGS, SERVICES, Edit, Plant
 
 _FUNCTION = "shared.eventlog.recorder:_CREATE_FUNCTION"
 _HEAD = "    SELECT coalesce(max(notification_id), 0) INTO head FROM events;\n"
@@ -150,9 +150,11 @@ PLANTS = (
         "idempotency-record-apart",
         "The idempotency record is written by a second transaction after the events, so a crash between them lets the "
         "retry write the events again.",
-        LOGS,
+        SERVICES,
         (
             Edit(_FUNCTION, {_COMMANDS: ""}),
+            # Nobody dies but between the two transactions.
+            Edit("shared.eventlog.group:GroupCommit._write", {'    crash_here("log.after_commit")\n': ""}),
             Edit(
                 "shared.eventlog.recorder:LogRecorder.append",
                 {
