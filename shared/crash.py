@@ -22,6 +22,7 @@ POINTS: Mapping[str, str] = {
     "consumer.after_commit": "A batch is applied, Kafka's own offset is not moved: it is not read.",
     "views.before_commit": "A batch was folded in an open MongoDB transaction, which is aborted.",
     "views.after_commit": "A batch is in the views, Kafka's own offset is not moved: it is not read.",
+    "views.before_drop_retired": "A customer is out of the views, older builds still stand: they are dropped next.",
     "redrive.before_commit": "Parked records were tried again in an open PostgreSQL transaction: they stay parked.",
     "views.before_redrive_commit": "Parked records were tried again in an open MongoDB transaction: they stay parked.",
     "timers.before_commit": "Due reminders were fired in an open transaction: they stay due.",

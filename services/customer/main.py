@@ -42,7 +42,9 @@ class Service:
         self.sequencer: Sequencer | None = None
         application = Application(self.log, clock, region=settings.phone_region)
         ledger = None if settings.erasures is None else Ledger(settings.erasures)
-        self.eraser = ledger and Eraser(application, ledger, partial(store.approved, self.log))
+        self.eraser = ledger and Eraser(
+            application, ledger, partial(store.approved, self.log), partial(store.unsaid, self.log)
+        )
         self.readiness = Health(
             {
                 "postgres": answering(self.log.newest),

@@ -104,10 +104,11 @@ class Application:
     async def purge(self, subject: str) -> int:
         """Erases a subject from the views once its key is destroyed. Answers how many documents were looked at.
 
-        A batch that was opened with the key is opened again before it is written. The build that was kept at the last
-        switch is dropped with the next rebuild.
+        A batch that was opened with the key is opened again before it is written. The builds that were kept at the
+        last switch are dropped.
         """
         done: int = await self.store.mongo.transaction(partial(self.store.purge, subject=subject))
+        await self.store.drop_retired()
         return done
 
     async def parked(self) -> tuple[int, list[str]]:
@@ -199,9 +200,10 @@ class Application:
             raise too_many_parked(count, self._parked_cap)
 
     async def _forget_erased(self, events: Sequence[Recorded]) -> None:
-        # After the transaction, which cannot drop a collection. The build that was kept is of no use after an erasure.
+        # After the transaction, which cannot drop a collection. Whoever dies before it leaves it to `Consumer.look`.
         if erased_in(events):
-            await self.store.forget_previous(self.store.views)
+            crash_here("views.before_drop_retired")
+            await self.store.drop_retired()
 
     async def _redrive(self, key: str, session: Any, heavy: Heavy) -> Plan:
         # A batch that plans now sees the key either parked or done, and the views of either build.

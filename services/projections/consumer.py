@@ -64,12 +64,16 @@ class Consumer:
                 _log.warning("the views cannot be watched", error=type(error).__name__)
 
     async def look(self) -> None:
-        """One look: begins anew where positions are missing, reads again where another instance has begun anew."""
+        """One look: begins anew where positions are missing, reads again where another instance has begun anew.
+
+        Drops the builds that a process let go of before it died.
+        """
         store = self._application.store
         if not await store.complete():
             _log.warning("positions are missing, the views begin anew")
             await self._begin_anew()
         await self._follow_back()
+        await store.drop_retired()
         if self.subscription is not None:
             consumer_lag(Consuming(NAME, self.subscription))
         for topic, count in (await store.parked_by_topic()).items():

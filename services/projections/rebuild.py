@@ -107,6 +107,7 @@ class Rebuild:
         """Builds the views of which there is no build in the version of this code, as long as there are some."""
         while True:
             try:
+                await self.end_abandoned()
                 # Before the first positions there is nothing to build from; whoever reads the topics makes the builds.
                 if await self._store.complete() and (outdated := await self._store.outdated()):
                     await self.start(outdated)
@@ -117,13 +118,18 @@ class Rebuild:
                 _log.warning("the views cannot be looked at", error=type(error).__name__)
             await asyncio.sleep(seconds)
 
-    async def _announce(self, build: str, views: Sequence[str]) -> None:
-        builds = self._store.database[BUILDS]
-        now = await self._store.mongo.now()
-        abandoned = {"running": True, "updated_at": {"$lt": instant(now - ABANDONED_AFTER)}}
-        for row in await builds.find(abandoned).to_list(None):
+    async def end_abandoned(self) -> None:
+        """Removes builds whose process died: they may hold what was erased meanwhile."""
+        since = instant(await self._store.mongo.now() - ABANDONED_AFTER)
+        abandoned = {"running": True, "updated_at": {"$lt": since}}
+        for row in await self._store.database[BUILDS].find(abandoned).to_list(None):
             await self._store.drop_build(row["_id"])
             await self._end(row["_id"], "its process ended")
+
+    async def _announce(self, build: str, views: Sequence[str]) -> None:
+        await self.end_abandoned()
+        builds = self._store.database[BUILDS]
+        now = await self._store.mongo.now()
         row = {"_id": build, "running": True, "views": list(views), "state": "running", "applied": 0, "error": None}
         try:
             await builds.insert_one({**row, "started_at": instant(now), "updated_at": instant(now)})
@@ -156,7 +162,8 @@ class Rebuild:
                 return
 
     async def _make(self, build: str, attempt: int, views: list[str]) -> None:
-        await self._store.forget_previous(views)
+        await self._store.retire(views)
+        await self._store.drop_retired()
         await self._store.database[BUILDS].update_one({"_id": build}, {"$set": {"purged": False}})
         made = Build(await self._store.create([self._store.views[view] for view in views], f"{build}_{attempt}"))
         async with self._topics.read() as reading:

@@ -1,7 +1,8 @@
 """The views in MongoDB: which build of each is active, what a batch loads and writes, and starting from nothing.
 
 <view>__v<version>_<build>  the documents of one build of a view
-aliases                     {_id: view, version, active, previous, epoch}: the build that is read and folded into
+aliases                     {_id: view, version, active, previous, retired, epoch}: the build that is read and folded
+                            into, the one before it, and builds that are to be dropped
 inbox_position              one row for every partition of every topic; they hold for all active builds together
 """
 
@@ -200,6 +201,7 @@ class Store:
 
     async def switch(self, session: Any, collections: Collections) -> None:
         """Lets the aliases name these builds; the ones they named before are kept as `previous`."""
+        await self.retire(collections, session)
         for view, name in collections.items():
             row = await self.database[ALIASES].find_one({"_id": view}, session=session)
             fields = {
@@ -214,10 +216,12 @@ class Store:
     async def purge(self, session: Any, subject: str) -> int:
         """Leaves in no active view what only the subject's key could open; a build under way begins again.
 
-        Every batch that is taken afterwards sees that its events were opened before: see `Stored.purges`.
+        Every batch that is taken afterwards sees that its events were opened before: see `Stored.purges`. The builds
+        that were kept are retired: `drop_retired` has to follow, and does after a crash.
         """
         await self._hold(session, self.sources, "purges")
         await self.database[BUILDS].update_many({"running": True}, {"$set": {"purged": True}}, session=session)
+        await self.retire(self.views, session)
         purged = 0
         for view, name in (await self.active(session)).items():
             documents = (
@@ -231,13 +235,19 @@ class Store:
             purged += len(documents)
         return purged
 
-    async def forget_previous(self, views: Iterable[str]) -> None:
-        """Drops the builds that were kept when the aliases were last switched."""
-        rows = await self.database[ALIASES].find({"_id": {"$in": list(views)}}).to_list(None)
-        for row in rows:
-            if row.get("previous"):
-                await self.database[ALIASES].update_one({"_id": row["_id"]}, {"$set": {"previous": None}})
-                await self.drop([row["previous"]])
+    async def retire(self, views: Iterable[str], session: Any = None) -> None:
+        """Lets go of the builds that were kept when the aliases were last switched; `drop_retired` removes them."""
+        kept = {"_id": {"$in": list(views)}, "previous": {"$type": "string"}}
+        retired = {"$concatArrays": [{"$ifNull": ["$retired", []]}, ["$previous"]]}
+        await self.database[ALIASES].update_many(
+            kept, [{"$set": {"retired": retired, "previous": None}}], session=session
+        )
+
+    async def drop_retired(self) -> None:
+        """Removes the builds that were let go of, whoever did and died then. No transaction can remove a collection."""
+        for row in await self.database[ALIASES].find({"retired.0": {"$exists": True}}).to_list(None):
+            await self.drop(row["retired"])
+            await self.database[ALIASES].update_one({"_id": row["_id"]}, {"$pullAll": {"retired": row["retired"]}})
 
     def _is_ours(self, row: Mapping[str, Any]) -> bool:
         return row["_id"] in self.views and row["version"] == self.views[row["_id"]].version

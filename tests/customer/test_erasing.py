@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Office:
 
     def eraser(self) -> Eraser:
         """A process that begins."""
-        return Eraser(self.application, self.ledger, self.approved)
+        return Eraser(self.application, self.ledger, self.approved, self.unsaid)
 
     async def register(self) -> str:
         return (await self.application.register(register(), sent_by("ann"))).id
@@ -76,6 +76,14 @@ class Office:
             for row in rows
             if row.topic.startswith("customer.erasure_approved.") and row.id > after and row.originator_id not in erased
         ][:limit]
+
+    def unsaid(self, customers: Sequence[str]) -> list[str]:
+        """As above."""
+        rows = self.log.read(0, 1_000_000)
+        known = {row.originator_id for row in rows}
+        over = ("customer.erased.", "customer.erasure_approved.")
+        said = {row.originator_id for row in rows if row.topic.startswith(over)}
+        return [customer for customer in customers if f"customer-{customer}" in known - said]
 
     async def told(self, customer: str) -> list[str]:
         return [event.type for event in await self.log.load(f"customer-{customer}")]
@@ -160,11 +168,33 @@ async def test_two_processes_say_it_once(office: Office) -> None:
     seen_by_both = office.approved(0, 10)
     await office.eraser().erase_approved()
 
-    late = Eraser(office.application, office.ledger, lambda after, _: [] if after else seen_by_both)
+    late = Eraser(office.application, office.ledger, lambda after, _: [] if after else seen_by_both, office.unsaid)
     assert await late.erase_approved() == 1
 
     assert (await office.told(customer)).count("customer.erased") == 1
     assert list(office.ledger.subjects()) == [customer]
+
+
+async def test_what_the_ledger_has_and_a_restored_older_log_has_not_is_said_again(office: Office) -> None:
+    before, asked, stranger = await office.register(), await office.register(), uuid7()
+    await office.say(asked, RequestErasure(reason="asked"))
+    approved, alive = await office.approve(), await office.register()
+    for subject in (before, asked, stranger, approved):
+        office.ledger.add(subject, SystemClock().now())
+    office.ledger.apply(office.keyring)
+
+    assert await office.eraser().say_former() == 2
+    assert await office.eraser().say_former() == 0
+
+    for customer in (before, asked):
+        assert (await office.told(customer))[-1] == "customer.erased"
+    assert (await office.told(approved))[-1] == "customer.erasure_approved"
+    assert await office.told(alive) == ["customer.registered"]
+    assert await office.told(stranger) == []
+    # The approval is carried out as if nothing had happened, and a second erasure of the same customer is none.
+    assert await office.eraser().erase_approved() == 1
+    await office.say(before, RequestErasure(reason="asked"), ApproveErasure())
+    assert (await office.told(before)).count("customer.erased") == 1
 
 
 async def test_a_keyring_that_does_not_answer_is_asked_again(office: Office) -> None:

@@ -91,6 +91,25 @@ async def test_who_is_approved_is_erased_and_stays_so_after_a_restore(
             assert keys(settings) == {stays: True, customer: False}
 
 
+async def test_a_log_from_before_the_approval_is_told_of_the_erasure_at_the_start(settings: Settings) -> None:
+    service = CustomerService(settings)
+    async with service.app.router.lifespan_context(service.app):
+        application = Application(service.log, SystemClock())
+        stays, customer = [(await application.register(register(), sent_by("ann"))).id for _ in range(2)]
+    # As a restored backup leaves it: the log knows of no request, the keyring has the key.
+    Ledger(settings.erasures or Path()).add(customer, SystemClock().now())
+
+    again = CustomerService(settings)
+    async with again.app.router.lifespan_context(again.app):
+
+        async def is_said() -> bool:
+            return (await again.log.load(f"customer-{customer}"))[-1].type == "customer.erased"
+
+        await until(is_said, "the log says that the customer is erased")
+        assert [event.type for event in await again.log.load(f"customer-{stays}")] == ["customer.registered"]
+    assert keys(settings) == {stays: True, customer: False}
+
+
 async def test_without_a_ledger_approved_erasures_wait_for_one(settings: Settings) -> None:
     service = CustomerService(settings.model_copy(update={"erasures": None}))
     async with service.app.router.lifespan_context(service.app):

@@ -182,6 +182,22 @@ async def erasing(scene: Scene, point: str) -> None:
     assert list(Ledger(scene.stand.home.erasures).subjects()).count(customer) == 1
 
 
+async def erasing_with_builds_kept(scene: Scene, point: str) -> None:
+    build = (await scene.ask_until_known("projections", "/ops/rebuild", {"views": "all"}, uuid7()))["id"]
+    await until_async(lambda: _is_done(scene, build), "the build was not made")
+
+    await erasing(scene, point)
+
+    with MongoClient[dict[str, Any]](scene.client.state.servers["mongo"].url) as mongo:
+        views = mongo["custlog"]
+
+        def only_the_active_are_left() -> bool:
+            active = {row["active"] for row in views["aliases"].find({})}
+            return {name for name in views.list_collection_names() if "__v" in name} == active
+
+        await until(only_the_active_are_left, "a build from before the erasure is left")
+
+
 CASES: Mapping[str, Case] = {
     "keyring": registering,
     "log": registering,
@@ -189,6 +205,7 @@ CASES: Mapping[str, Case] = {
     "consumer": registering,
     "views": registering,
     "views.before_redrive_commit": redriving,
+    "views.before_drop_retired": erasing_with_builds_kept,
     "intake": importing,
     "redrive": redriving,
     "timers": reminding,

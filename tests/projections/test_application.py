@@ -2,15 +2,17 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 
+from services.projections import application as applying
 from services.projections.application import Application
-from services.projections.store import ALIASES, Incomplete, OtherEpoch
+from services.projections.store import ALIASES, Incomplete, OtherEpoch, Store
 from services.projections.views import VIEWS
 from services.projections.views.numbers import NUMBERS
 from shared.decoding import Decoded
@@ -252,6 +254,52 @@ async def test_an_erasure_that_is_told_takes_the_customer_out_of_every_view(
         assert "secretname" not in await stored_text(application)
         assert "ben" in await stored_text(application)
         assert await differences(application, wire.events()) == []
+
+
+async def test_no_build_from_before_an_erasure_is_kept_whoever_dies_after_it(
+    mongo_url: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire, gone = Wire(keyring), uuid7()
+    known = History().tell(gone, customer_registered("Secretname", "+4930777123"))
+    first = sources(wire.put(known.events))
+    last = sources(wire.put(known.tell(gone, CustomerErased()).events[1:]))
+    async with views_in(mongo_url, keyring) as application:
+        store = application.store
+        await application.take(first)
+        for _ in range(2):  # the builds of the first switch are let go of with the second one
+            builds = await store.create(VIEWS.values(), uuid7())
+            for view, name in builds.items():
+                await store.mongo.transaction(partial(_copied, store, view, name))
+            await store.mongo.transaction(partial(store.switch, collections=builds))
+
+        def die(point: str) -> None:
+            if point == "views.before_drop_retired":
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as dying:
+            dying.setattr(applying, "crash_here", die)
+            with pytest.raises(KeyboardInterrupt):
+                await application.take(last)
+        keyring.destroy(gone)
+        assert "secretname" in repr([await found async for found in _everything(store)]).lower()
+
+        await store.drop_retired()
+
+        assert "secretname" not in repr([await found async for found in _everything(store)]).lower()
+        names = await store.database.list_collection_names()
+        assert {name for name in names if "__v" in name} == set((await store.active()).values())
+
+
+async def _copied(store: Store, view: str, name: str, session: Any) -> None:
+    documents = await (await store.collection(view)).find({}, session=session).to_list(None)
+    if documents:
+        await store.database[name].insert_many(documents, session=session)
+
+
+async def _everything(store: Store) -> AsyncIterator[Any]:
+    """What every collection holds, whether it is named by an alias or not."""
+    for name in await store.database.list_collection_names():
+        yield store.database[name].find({}).to_list(None)
 
 
 async def test_what_was_opened_before_an_erasure_is_opened_again_before_it_is_written(

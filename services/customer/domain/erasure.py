@@ -24,8 +24,8 @@ def decide(state: Customer, command: commands.ErasureCommand, now: datetime) -> 
             return (events.ErasureRequested(reason=command.reason),) if state.erasure == "none" else ()
         case commands.ApproveErasure():
             return _approve(state, now)
-        case commands.RecordErasure():
-            return _record(state)
+        case commands.RecordErasure() | commands.RecordFormerErasure():
+            return _record(state, command)
         case _:
             check_not_erased(state)
     match command:
@@ -68,10 +68,10 @@ def _approve(state: Customer, now: datetime) -> Sequence[Contract]:
     return (events.ErasureApproved(),)
 
 
-def _record(state: Customer) -> Sequence[Contract]:
+def _record(state: Customer, command: commands.RecordErasure | commands.RecordFormerErasure) -> Sequence[Contract]:
     if state.erasure == "done":
         return ()
-    if state.erasure != "approved":
+    if state.erasure != "approved" and isinstance(command, commands.RecordErasure):
         raise Conflict(f"The erasure of customer {state.id} is not approved.")
     return (events.CustomerErased(),)
 

@@ -38,4 +38,13 @@ class RecordErasure(Command):
     """Say that the data key is destroyed. Only the eraser says it; no request carries it."""
 
 
-ErasureCommand: TypeAlias = RequestErasure | RefuseErasure | ApproveErasure | PlaceHold | LiftHold | RecordErasure
+class RecordFormerErasure(Command):
+    """Say that the data key was destroyed before an older backup of the log was restored, which does not know of it.
+
+    Only the eraser says it, of who is in the ledger of erasures; no request carries it.
+    """
+
+
+ErasureCommand: TypeAlias = (
+    RequestErasure | RefuseErasure | ApproveErasure | PlaceHold | LiftHold | RecordErasure | RecordFormerErasure
+)
