@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,9 @@ from shared.eventlog.mapper import parse
 from shared.events.catalogue import LOGS
 
 TRIES = 5
+
+Keys = Callable[[set[str]], Mapping[str, bytes] | None]
+"""Subjects -> their data keys that a bundle discloses; None for a bundle that discloses none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +100,20 @@ class Auditing:
 
         With `disclose` the data keys of the subjects are in it. EmbeddedError if customers are merged all the time.
         """
+        keys: Keys = history.keyring.disclose if disclose else lambda _: None
+        return bundle.pack(self.files(history, customer, trust, keys, since))
+
+    def files(
+        self, history: History, customer: str, trust: Trust, keys: Keys, since: Mapping[str, bytes] | None = None
+    ) -> dict[str, bytes]:
+        """The files of that bundle by name. `keys` gives those to be disclosed for the subjects in it, or None."""
         for _ in range(TRIES):
             members = history.members(customer)
             with ExitStack() as stack:
                 logs = {log: stack.enter_context(self.snapshot(log, trust.witnesses)) for log in trust.logs}
-                keys = history.keyring.disclose(_subjects(members, logs)) if disclose else None
+                disclosed = keys(_subjects(members, logs))
                 try:
-                    return bundle.make(customer, members, logs, keys=keys, since=since)
+                    return bundle.files(customer, members, logs, keys=disclosed, since=since)
                 except bundle.Unprovable:
                     continue
         raise EmbeddedError(f"Customer {customer} is being merged and separated all the time; try again.")

@@ -14,6 +14,7 @@ from deploy.commands import (
     audit,
     backup,
     demo,
+    erase,
     importing,
     logs,
     monitor,
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "token": token.token,
     "import": importing.importing,
     "replay": replay.replay,
+    "erase": erase.erase,
     "rebuild": operate.rebuild,
     "parked": operate.parked,
     "republish": backup.republish,
@@ -43,6 +45,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "witness": witness.witness,
     "audit verify": audit.verify,
     "audit prove": audit.prove,
+    "audit certificate": audit.certificate,
     "monitor": monitor.monitor,
     "demo": demo.demo,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
@@ -89,11 +90,14 @@ def _content(answer: httpx.Response) -> Any:
 
 
 @asynccontextmanager
-async def connect(home: Home, user: str, *roles: str) -> AsyncIterator[Client]:
-    """A client of the system in this home. EmbeddedError if none is running."""
+async def connect(home: Home, user: str, *roles: str, token: str = "") -> AsyncIterator[Client]:
+    """A client of the system in this home, with a token of its local issuer if none is given.
+
+    EmbeddedError if none is running.
+    """
     running_state(home)
     async with httpx.AsyncClient(timeout=httpx.Timeout(60, read=600)) as http:
-        yield Client(home, user, roles, http)
+        yield Client(home, user, roles, http, token, math.inf if token else 0.0)
 
 
 def running_state(home: Home) -> State:

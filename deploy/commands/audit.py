@@ -12,10 +12,13 @@ from deploy.commands.options import HomeOption, JsonOption
 from deploy.commands.output import STDOUT, print_json, steps
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
+from deploy.erasure import certificate as certificates
+from deploy.erasure.certificate import origins_in
 from deploy.history import open_history
 from shared.audit.inspection import Verdict
 from shared.audit.keys import AuditKeys
 from shared.audit.note import BadKey
+from shared.audit.verify import read as read_bundle
 from shared.events.catalogue import LOGS
 
 KeysOption = Annotated[
@@ -95,6 +98,31 @@ def prove(
         ]
         keys += [f"--witness '{key}'" for key in trust.witnesses]
         STDOUT.print(f"To check it: python verify.py {output} {' '.join(keys)}", highlight=False, soft_wrap=True)
+
+
+def certificate(
+    file: Annotated[Path, typer.Argument(help="What custlog erase --certificate wrote.")],
+    keys: KeysOption = None,
+    witnesses: WitnessesOption = None,
+    *,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the certificate of an erasure: its records and proofs, its signature, and that both say the same."""
+    trust = trusted(Home.at(home), keys, witnesses)
+    try:
+        content = read_bundle(file)
+        named = origins_in(content)
+        known = [key for of_log in trust.logs.values() for key in of_log if keys or key.name in named]
+        said = certificates.check(content, known, trust.witnesses)
+    except (ValueError, TypeError, LookupError, OSError) as wrong:
+        raise EmbeddedError(f"{file} is no certificate to be believed: {wrong}") from None
+    if as_json:
+        print_json({"ok": True, "said": said})
+        return
+    STDOUT.print("PASS", highlight=False)
+    for line in said:
+        STDOUT.print(f"  {line}", highlight=False, soft_wrap=True)
 
 
 def trusted(home: Home, keys: list[str] | None, witnesses: list[str] | None) -> Trust:

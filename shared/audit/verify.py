@@ -224,7 +224,7 @@ def read(bundle: Path) -> dict[str, bytes]:
     files, left = dict[str, bytes](), LIMIT
     with at("zip"), zipfile.ZipFile(bundle) as archive:
         for info in archive.infolist():
-            known = re.fullmatch(rf"{FILES}|README\.txt|verify\.py", info.filename)
+            known = re.fullmatch(rf"{FILES}|README\.txt|verify\.py|certificate\.(json|note)", info.filename)
             check(known and info.filename not in files, "a file is there twice or unknown")
             check(info.compress_type in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}, "it is packed in another way")
             with archive.open(info) as content:

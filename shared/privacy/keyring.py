@@ -24,6 +24,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared import metrics
 from shared.errors import Unavailable
+from shared.events.envelope import instant
 from shared.privacy.sealing import NONCE_BYTES, DataKey
 
 if TYPE_CHECKING:
@@ -188,13 +189,18 @@ class Keyring:
             metrics.KEYRING_OPERATIONS.labels("destroyed").inc(done.rowcount)
             return done.rowcount
 
+    def destroyed_at(self, subject: str) -> str | None:
+        """When the subject's key was destroyed, as `instant` writes it; None if it was not, or never was one."""
+        rows = self._rows("SELECT destroyed_at FROM data_keys WHERE subject = %s", (subject,))
+        return instant(rows[0][0]) if rows and rows[0][0] is not None else None
+
     def _open_rows(self, statement: Any, parameters: Any) -> dict[str, DataKey]:
         return {
             subject: DataKey(subject, DATA_KEY_VERSION, AESGCM(self._keks.unwrap(subject, kek, wrapped)))
             for subject, kek, wrapped in self._rows(statement, parameters)
         }
 
-    def _rows(self, statement: Any, parameters: Any) -> list[tuple[str, int, bytes]]:
+    def _rows(self, statement: Any, parameters: Any) -> list[tuple[Any, ...]]:
         with self._connection() as connection:
             rows = connection.execute(statement, parameters, binary=True, prepare=True).fetchall()
         metrics.KEYRING_OPERATIONS.labels("made or fetched" if statement is ENSURE else "fetched").inc(len(rows))

@@ -16,7 +16,7 @@ from shared.atomic_file import sync_folder
 from shared.events.envelope import instant
 from shared.privacy.keyring import Keyring
 
-_LINE = re.compile(rb"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) [0-9TZ:.+-]+")
+_LINE = re.compile(rb"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) ([0-9TZ:.+-]+)")
 _MANY = 10_000
 """Subjects whose keys are destroyed in one statement."""
 
@@ -35,7 +35,7 @@ class Ledger:
         """The subject is in the ledger, on disk, when this returns. False if it was there before."""
         with self._locked() as file:
             content = _whole_lines(file)
-            known = subject in self._subjects(content)
+            known = subject in self._entries(content)
             if not known:
                 # What a crash left of a line is written over; nobody was told that it stands there.
                 os.ftruncate(file, len(content))
@@ -50,15 +50,24 @@ class Ledger:
             content = self._path.read_bytes()
         except FileNotFoundError:
             return ()
-        return self._subjects(content[: content.rfind(b"\n") + 1])
+        return list(self._entries(content[: content.rfind(b"\n") + 1]))
+
+    def erased_at(self, subject: str) -> str | None:
+        """When the subject was entered; None if it is not in the ledger. Raises LedgerDamaged."""
+        try:
+            content = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        return self._entries(content[: content.rfind(b"\n") + 1]).get(subject)
 
     def apply(self, keyring: Keyring) -> int:
         """Destroys the key of everybody in the ledger; how many there were to destroy. Raises LedgerDamaged."""
         subjects = self.subjects()
         return sum(keyring.bury(subjects[at : at + _MANY]) for at in range(0, len(subjects), _MANY))
 
-    def _subjects(self, content: bytes) -> list[str]:
-        subjects = []
+    def _entries(self, content: bytes) -> dict[str, str]:
+        """Subject -> when, the earliest first."""
+        entries: dict[str, str] = {}
         for number, line in enumerate(content.splitlines(), start=1):
             found = _LINE.fullmatch(line)
             if found is None:
@@ -66,8 +75,8 @@ class Ledger:
                     f"line {number} of {self._path} is no entry of the ledger of erasures;"
                     " put the newest copy of that file back before anybody is served"
                 )
-            subjects.append(found[1].decode())
-        return subjects
+            entries.setdefault(found[1].decode(), found[2].decode())
+        return entries
 
     @contextmanager
     def _locked(self) -> Iterator[int]:

@@ -1,0 +1,214 @@
+"""The places of a system, read wholly and handed over in parts: databases, topics, answers and folders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import bson
+import psycopg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from bson.raw_bson import RawBSONDocument
+from psycopg.sql import SQL, Identifier
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from deploy.canary.report import Place
+from deploy.canary.search import Search, Stream
+from deploy.client import Client
+from deploy.history import database_url
+
+CHUNK = 8 * 1024 * 1024
+SHOWN = 5
+_FETCH_MS = 300
+_RAW = bson.CodecOptions(document_class=RawBSONDocument)
+_EMPTY_FETCHES = 10
+_DATABASES = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname"
+_TABLES = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+AND n.nspname !~ '^pg_toast'
+ORDER BY 1, 2"""
+_STATISTICS = "COPY (SELECT s::text FROM pg_stats s) TO STDOUT"
+"""What ANALYZE keeps of columns: their most common values."""
+
+
+@dataclass(slots=True)
+class Finds:
+    """What one place held so far."""
+
+    search: Search
+    control: bytes
+    size: int = 0
+    seen: bool = False
+    found: Counter[str] = field(default_factory=Counter)
+    where: list[str] = field(default_factory=list)
+
+    def part(self, content: bytes, where: str) -> None:
+        """One whole part: a row, a record, an answer."""
+        self.size += len(content)
+        self.seen = self.seen or self.control in content
+        self.note(self.search.fields_in(content), where)
+
+    def note(self, fields: set[str], where: str) -> None:
+        self.found.update(fields)
+        if fields and len(self.where) < SHOWN:
+            self.where.append(where)
+
+    def place(self, kind: str, name: str, trouble: str = "") -> Place:
+        return Place(kind, name, self.size, dict(self.found), tuple(self.where), self.seen, trouble)
+
+
+def postgres(url: str, search: Search, control: bytes) -> Iterator[Place]:
+    """Every table of every database, in PostgreSQL's binary form: texts and bytes stand in it as they are."""
+    with psycopg.connect(url, autocommit=True) as server:
+        names = [row[0] for row in server.execute(_DATABASES)]
+    for name in names:
+        with psycopg.connect(database_url(url, name), autocommit=True) as database:
+            tables = [SQL("COPY {} TO STDOUT (FORMAT binary)").format(Identifier(*row)) for row in _rows(database)]
+            labels = [".".join(row) for row in _rows(database)]
+            for label, statement in [*zip(labels, tables, strict=True), ("statistics", SQL(_STATISTICS))]:
+                finds = Finds(search, control)
+                trouble = ""
+                try:
+                    _copied(database, statement, finds, label)
+                except psycopg.Error as error:
+                    trouble = f"it was not read to its end: {type(error).__name__}"
+                yield finds.place("postgres", f"{name}: {label}", trouble)
+
+
+def _rows(database: psycopg.Connection[Any]) -> list[tuple[str, str]]:
+    return [(str(schema), str(table)) for schema, table in database.execute(_TABLES)]
+
+
+def _copied(database: psycopg.Connection[Any], statement: Any, finds: Finds, label: str) -> None:
+    # PostgreSQL sends a row at a time.
+    with database.cursor() as cursor, cursor.copy(statement) as copy:
+        for number, row in enumerate(copy, start=1):
+            finds.part(bytes(row), f"{label}, row {number} of the copy")
+
+
+def mongo(url: str, search: Search, control: bytes) -> Iterator[Place]:
+    """Every collection of every database, the operations log included."""
+    with MongoClient[RawBSONDocument](url, document_class=RawBSONDocument) as client:
+        for database in sorted(client.list_database_names()):
+            for name in sorted(client[database].list_collection_names()):
+                finds = Finds(search, control)
+                trouble = ""
+                try:
+                    for batch in _batches(client, database, name):
+                        _searched(batch, finds, name)
+                except PyMongoError as error:
+                    trouble = f"it was not read to its end: {type(error).__name__}"
+                yield finds.place("mongo", f"{database}.{name}", trouble)
+
+
+def _searched(batch: bytes, finds: Finds, name: str) -> None:
+    if not finds.search.forms_in(batch):
+        finds.size += len(batch)
+        finds.seen = finds.seen or finds.control in batch
+        return
+    for document in _documents(batch):
+        finds.part(document, f"{name}, a document of {len(document)} bytes")
+
+
+def forms_of_others(url: str, forms: Collection[bytes], members: Sequence[str]) -> set[bytes]:
+    """The forms that stand in documents in which none of these customers does: other people have them too."""
+    ids = [member.encode() for member in members]
+    search, shared = Search({"any": forms}), set[bytes]()
+    with MongoClient[RawBSONDocument](url, document_class=RawBSONDocument) as client:
+        for database in set(client.list_database_names()) - {"admin", "config", "local"}:
+            for name in client[database].list_collection_names():
+                for batch in _batches(client, database, name):
+                    if search.forms_in(batch):
+                        for document in _documents(batch):
+                            lower = document.lower()
+                            if not any(each in lower for each in ids):
+                                shared.update(form for form in forms if form in lower)
+    return shared
+
+
+def _batches(client: MongoClient[RawBSONDocument], database: str, name: str) -> Iterator[bytes]:
+    # The stubs take a raw batch for a document.
+    yield from cast("Iterator[bytes]", client[database][name].find_raw_batches({}))
+
+
+def _documents(batch: bytes) -> list[bytes]:
+    return [bytes(document.raw) for document in bson.decode_all(batch, _RAW)]
+
+
+async def kafka(bootstrap: str, search: Search, control: bytes) -> list[Place]:
+    """Every record of every topic, unpacked: keys, values and headers, those of aborted transactions too."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+    )
+    await consumer.start()
+    try:
+        topics = sorted(name for name in await consumer.topics() if not name.startswith("__"))
+        return [await _topic(consumer, name, search, control) for name in topics]
+    finally:
+        await consumer.stop()
+
+
+async def _topic(consumer: AIOKafkaConsumer, topic: str, search: Search, control: bytes) -> Place:
+    finds, empty = Finds(search, control), 0
+    places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+    consumer.assign(places)
+    await consumer.seek_to_beginning(*places)
+    ends = await consumer.end_offsets(places)
+    while empty < _EMPTY_FETCHES and not all([await consumer.position(place) >= ends[place] for place in places]):
+        fetched = await consumer.getmany(timeout_ms=_FETCH_MS, max_records=10_000)
+        empty = 0 if fetched else empty + 1
+        for place, records in fetched.items():
+            for record in records:
+                headers = b"\0".join(name.encode() + b"=" + value for name, value in record.headers)
+                content = b"\0".join((record.key or b"", record.value or b"", headers))
+                finds.part(content, f"{topic}/{place.partition} at offset {record.offset}")
+    trouble = "it was not read to its end" if empty == _EMPTY_FETCHES else ""
+    return finds.place("kafka", topic, trouble)
+
+
+async def answers(client: Client, paths: Iterable[tuple[str, str]], search: Search) -> list[Place]:
+    """What the services answer at these (service, path); whatever the status is."""
+    places = []
+    for service, path in paths:
+        finds = Finds(search, b"\0")
+        answer = await client.http.get(client.url(service, path), headers=client.headers())
+        finds.part(answer.content, f"{answer.status_code}")
+        places.append(finds.place("http", f"{service} {path.partition('?')[0]}"))
+    return places
+
+
+def files(
+    folders: Iterable[Path], search: Search, control: bytes, *, skip: Callable[[Path], bool] = lambda _: False
+) -> Iterator[Place]:
+    """Every file below these folders, byte for byte as it lies on the disk: one place for each folder in them."""
+    for folder in folders:
+        inner = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+        for part in (folder, *inner):
+            finds = Finds(search, control)
+            for path in sorted(part.rglob("*") if part is not folder else part.iterdir() if part.is_dir() else [part]):
+                if path.is_file() and not path.is_symlink() and not skip(path):
+                    _read(path, finds, str(path.relative_to(folder)) if folder.is_dir() else path.name)
+            yield finds.place("files", str(part if part is folder else part.relative_to(folder.parent)))
+
+
+def _read(path: Path, finds: Finds, where: str) -> None:
+    stream = Stream(finds.search)
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                finds.seen = finds.seen or finds.control in chunk
+                stream.feed(chunk)
+    except FileNotFoundError:  # a server has removed it meanwhile
+        return
+    finally:
+        finds.size += stream.size
+        finds.note(stream.found, where)

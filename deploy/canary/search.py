@@ -1,0 +1,46 @@
+"""Searching bytes, whatever their length: without regard to the case of ASCII letters. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+
+class Search:
+    """Looks for forms (in lower case) by the field that they belong to."""
+
+    def __init__(self, forms: Mapping[str, Iterable[bytes]]) -> None:
+        fields = {form: name for name, of_field in forms.items() for form in of_field if form}
+        # A form that holds another one is found with it.
+        self._forms = {
+            form: name for form, name in fields.items() if not any(other != form and other in form for other in fields)
+        }
+        self.overlap = max(map(len, self._forms), default=1) - 1
+
+    def forms_in(self, content: bytes) -> set[bytes]:
+        """The forms that stand in the content."""
+        lower = content.lower()
+        return {form for form in self._forms if form in lower}
+
+    def fields_in(self, content: bytes) -> set[str]:
+        """The fields of which a form stands in the content."""
+        return {self._forms[form] for form in self.forms_in(content)}
+
+
+@dataclass(slots=True)
+class Stream:
+    """A stream of parts that is searched as a whole; `size` counts its bytes."""
+
+    search: Search
+    found: set[str] = field(default_factory=set)
+    size: int = 0
+    _tail: bytes = b""
+
+    def feed(self, part: bytes) -> set[str]:
+        """The fields found in the part, or where it meets the one before; they are noted in `found` too."""
+        content = self._tail + part
+        here = self.search.fields_in(content)
+        self._tail = content[-self.search.overlap :] if self.search.overlap else b""
+        self.size += len(part)
+        self.found |= here
+        return here
