@@ -12,7 +12,7 @@ stores hold nothing and what the scan found are statements: the signature keeps 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from typing import Any
@@ -28,6 +28,7 @@ from deploy.history import History
 from shared.audit import bundle, verify
 from shared.audit.keys import AuditKeys
 from shared.audit.note import BadNote, Note, Verifier, VerifierKey
+from shared.audit.signer import Signer
 from shared.clock import SystemClock
 from shared.events.envelope import instant
 
@@ -73,9 +74,18 @@ def issue(
         "troubles": list(troubles),
         "remains": list(REMAINS),
     }
-    files["certificate.json"] = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    files["certificate.note"] = _signed(home, standing.customer, files["certificate.json"])
-    return bundle.pack(files)
+    keys = AuditKeys.read(home.audit_keys)
+    return bundle.pack(sealed(files, content, keys.origin("customer"), keys.signers("customer")))
+
+
+def sealed(
+    files: Mapping[str, bytes], content: Mapping[str, Any], origin: str, signers: Iterable[Signer]
+) -> dict[str, bytes]:
+    """The files of a bundle with what is stated besides, signed under the customer log's origin."""
+    stated = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    text = _text(origin, content["customer"], stated)
+    note = Note(text).signed(*(signer.sign(text) for signer in signers))
+    return {**files, "certificate.json": stated, "certificate.note": note.encode()}
 
 
 def check(content: Mapping[str, bytes], keys: Sequence[VerifierKey], witnesses: Sequence[VerifierKey]) -> list[str]:
@@ -97,6 +107,8 @@ def check(content: Mapping[str, bytes], keys: Sequence[VerifierKey], witnesses: 
         _at(records, step, kind)
     if len(two) == 2 and two[0]["by"] == two[1]["by"]:
         raise ValueError("who requested the erasure approved it too")
+    if stated["approved"] is not None and (held := _held(content, customer, stated["approved"]["event"])):
+        raise ValueError(f"the erasure was approved while it was held by {', '.join(sorted(held))}")
     said.append(f"proven: the log says at position {stated['erased']['position']} that {customer} is erased")
     if len(two) == 2:
         said.append(f"proven: requested by {two[0]['by']}, approved by {two[1]['by']}")
@@ -153,17 +165,26 @@ def _records(files: Mapping[str, bytes], customer: str) -> Iterator[tuple[int, A
             yield leaf["index"], leaf["record"]
 
 
+def _held(files: Mapping[str, bytes], customer: str, approval: str) -> set[str]:
+    """The holds that were active at the approval."""
+    held: dict[str, str | None] = {}
+    for _, record in _records(files, customer):
+        data = record["data"]
+        if record["type"] == "customer.hold_placed":
+            held[data["hold_id"]] = data.get("until")
+        elif record["type"] == "customer.hold_lifted":
+            held.pop(data["hold_id"], None)
+        elif record["id"] == approval:
+            day = record["recorded_at"][:10]
+            return {hold for hold, until in held.items() if until is None or until >= day}
+    return set()
+
+
 def _at(records: Mapping[str, tuple[int, Any]], told: Mapping[str, Any], kind: str) -> int:
     index, record = records.get(told["event"], (0, {}))
     if record.get("type") != kind or record["actor"]["id"] != told["by"]:
         raise ValueError(f"the log has no {kind} by {told['by']} as the certificate says")
     return index
-
-
-def _signed(home: Home, customer: str, content: bytes) -> bytes:
-    keys = AuditKeys.read(home.audit_keys)
-    text = _text(keys.origin("customer"), customer, content)
-    return Note(text).signed(*(signer.sign(text) for signer in keys.signers("customer"))).encode()
 
 
 def _text(origin: str, customer: str, content: bytes) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
 
 from deploy.client import Client
-from deploy.embedded.home import Home
+from deploy.embedded.errors import EmbeddedError
+from deploy.embedded.home import PROJECT, Home
 
 DEADLINE_SECONDS = 240
 
@@ -80,3 +85,21 @@ def pid_of(home: Home, name: str) -> int:
 
 def files_in(folder: Path) -> Sequence[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def custlog(home: Home, *arguments: str) -> dict[str, Any]:
+    """One command, with its JSON; fails with its sentence."""
+    command = [
+        sys.executable,
+        "-c",
+        "from deploy.cli import main; main()",
+        *arguments,
+        "--home",
+        str(home.data),
+        "--json",
+    ]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise EmbeddedError(done.stderr)
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from deploy import client, replay
 from deploy.embedded.errors import EmbeddedError
-from deploy.embedded.home import PROJECT, Home
+from deploy.embedded.home import Home
 from deploy.embedded.running import down, up
 from deploy.history import open_history
 from shared.audit.keys import AuditKeys
-from tests.e2e.system import people, send_until_taken
+from tests.e2e.system import custlog, people, send_until_taken
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -32,24 +28,6 @@ def home(tmp_path: Path) -> Iterator[Home]:
         yield home
     finally:
         down(home)
-
-
-def custlog(home: Home, *arguments: str) -> dict[str, Any]:
-    """One command, with its JSON; fails with its sentence."""
-    command = [
-        sys.executable,
-        "-c",
-        "from deploy.cli import main; main()",
-        *arguments,
-        "--home",
-        str(home.data),
-        "--json",
-    ]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise EmbeddedError(done.stderr)
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
 
 
 async def bring(home: Home, source: str, count: int = 60) -> None:

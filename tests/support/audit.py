@@ -43,7 +43,7 @@ class StoredLogs:
         self.records: dict[str, list[bytes]] = {"customer": [], "identity": [], "notifications": []}
         self._seqs: dict[str, int] = defaultdict(int)
 
-    def tell(self, customer: str, *told: Contract, stream: str | None = None) -> StoredLogs:
+    def tell(self, customer: str, *told: Contract, stream: str | None = None, by: str = "u1") -> StoredLogs:
         """Adds events about one customer, sealed with the key that `data_key` has for it."""
         for event in told:
             log = LOG_OF[event.TYPE]
@@ -52,7 +52,7 @@ class StoredLogs:
             this = derive("event", log, str(len(self.records[log])))
             stored = encode(
                 event,
-                Cause(Actor(id="u1", kind="user"), "counter", "service", this, this, this),
+                Cause(Actor(id=by, kind="user"), "counter", "service", this, this, this),
                 event_id=this,
                 log=log,
                 stream=name,
