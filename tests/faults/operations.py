@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from tests.faults import customer_changes as changes
 from tests.faults import customer_operations as customers
+from tests.faults import erasures, queries
 from tests.faults import other_operations as others
-from tests.faults import queries
 from tests.faults.operation import Body, Draw, Drawn, Moment, Operation
 from tests.faults.world import World
 
@@ -62,6 +62,8 @@ MIX: Mapping[str, Kind] = {
     "identity.alias": Kind(1, others.add_alias),
     "reminder.plan": Kind(4, others.plan_reminder),
     "reminder.cancel": Kind(1.5, others.cancel_reminder),
+    "erasure.request": Kind(1.2, erasures.request),
+    "erasure.approve": Kind(1, erasures.approve),
     "import": Kind(0.7, customers.import_file),
     "query.customer": Kind(0.8, queries.ask("query.customer", "load-sales", "/customers/{id}")),
     "query.golden": Kind(0.4, queries.ask("query.golden", "load-manager", "/customers/{id}/golden")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, TypeAlias, TypeVar
@@ -41,6 +41,7 @@ class Customer(Known):
     relationships: list[str] = field(default_factory=list)
     relationships_seen: int = 0
     consents: set[str] = field(default_factory=set)
+    to_be_erased: bool = False
 
     def add_contact(self) -> None:
         """The next contact point of this customer."""
@@ -102,6 +103,9 @@ class Shelf(Generic[K]):
     def __len__(self) -> int:
         return len(self._all)
 
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._all)
+
     def put(self, rng: random.Random, known: K) -> None:
         if len(self._all) < self._limit:
             self._all.append(known)
@@ -137,8 +141,16 @@ class World:
     tickets: Shelf[Ticket] = field(default_factory=lambda: Shelf(OTHERS))
     reminders: Shelf[Reminder] = field(default_factory=lambda: Shelf(OTHERS))
     links: Shelf[Link] = field(default_factory=lambda: Shelf(OTHERS))
+    leaving: Shelf[Customer] = field(default_factory=lambda: Shelf(OTHERS))
+    """Customers whose erasure was requested."""
     persons: int = 0
     drawn: int = 0
+
+    def things_of(self, customer: str) -> Iterator[Known]:
+        """What a customer has, as far as it is known: orders, tickets, reminders, links."""
+        for shelf in (self.orders, self.tickets, self.reminders):
+            yield from (known for known in shelf if known.customer == customer)
+        yield from (link for link in self.links if customer in (link.id, link.b))
 
     def next(self) -> int:
         """A number that was not given before; it makes contents differ."""

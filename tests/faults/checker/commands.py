@@ -28,6 +28,8 @@ class Command:
     log: str
     attempts: Sequence[Attempt]
     events: Sequence[Recorded]
+    erased: bool = False
+    """Whether its customer is erased, so that sealed fields say nothing any more."""
 
     def with_outcome(self, outcome: Outcome) -> list[Attempt]:
         return [attempt for attempt in self.attempts if attempt.outcome == outcome]
@@ -71,14 +73,16 @@ def _judge_commands(evidence: Evidence) -> Finding:
 
 
 def _commands(evidence: Evidence, streams: Mapping[str, Streams]) -> Iterator[Command]:
-    lost = evidence.lost_between()
+    lost, erased = evidence.lost_between(), evidence.erased()
     by_id: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
     for attempt in evidence.attempts:
         if attempt.op != IMPORT and attempt.service in streams:
             by_id[attempt.service, attempt.command].append(_as_lost(attempt, lost))
     for (log, command), attempts in by_id.items():
         attempts.sort(key=lambda attempt: attempt.at)
-        yield Command(command, log, attempts, streams[log].by_command.get(command, []))
+        events = streams[log].by_command.get(command, [])
+        about = {event.customer for event in events} | {word for one in attempts for word in one.path.split("/")}
+        yield Command(command, log, attempts, events, not erased.isdisjoint(about))
 
 
 def _as_lost(attempt: Attempt, lost: tuple[float, float] | None) -> Attempt:
@@ -177,9 +181,10 @@ def _must_store(attempt: Attempt) -> bool:
 def _content(command: Command, attempt: Attempt, streams: Streams) -> list[str]:
     if command.log == "identity":
         # What follows from a decision (other members are linked again) stands behind the decision itself.
-        wrong = differing(attempt.body, command.events[:1])
+        wrong = differing(attempt.body, command.events[:1], erased=command.erased)
     else:
-        wrong = differing(attempt.body, command.events, _earlier(command, attempt, streams))
+        earlier = _earlier(command, attempt, streams)
+        wrong = differing(attempt.body, command.events, earlier, erased=command.erased)
     return [f"{command}: {', '.join(wrong)} in the log is not what was sent."] if wrong else []
 
 
@@ -195,7 +200,10 @@ def _earlier(command: Command, attempt: Attempt, streams: Streams) -> list[Recor
 
 def _body_of(command: Command, unknown: Sequence[Attempt]) -> Attempt:
     """Which of several bodies under one key it was: the one that fits, for any may have been first."""
-    return next((one for one in unknown if not differing(one.body, command.events)), unknown[0])
+    return next(
+        (one for one in unknown if not differing(one.body, command.events, erased=command.erased)),
+        unknown[0],
+    )
 
 
 def _told(attempt: Attempt) -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.events.envelope import Recorded
+from shared.events.envelope import Erased, Recorded
 
 LASTING = frozenset(
     {
@@ -25,14 +25,21 @@ LASTING = frozenset(
 """Fields of which every value has to be found again, in whatever event."""
 
 
-def differing(body: Any, events: Sequence[Recorded], earlier: Iterable[Recorded] = ()) -> list[str]:
-    """The names of the body's fields that the log does not say in the same way."""
+def differing(
+    body: Any, events: Sequence[Recorded], earlier: Iterable[Recorded] = (), *, erased: bool = False
+) -> list[str]:
+    """The names of the body's fields that the log does not say in the same way.
+
+    Of who was `erased`, sealed fields say nothing any more; what is said in the open is compared all the same.
+    """
     if not isinstance(body, Mapping):
         return []
+    if erased:
+        body = {name: value for name, value in body.items() if not _is_gone(name, events)}
     told = [event.data.model_dump(mode="json") for event in events]
     wrong = {name for data in told for name in body.keys() & data.keys() if not _same(body[name], data[name], data)}
     known = {text for data in told for text in _texts(data)}
-    missing = [name for name in sorted(LASTING & body.keys()) if not set(_texts(body[name])) <= known]
+    missing = [] if erased else [name for name in sorted(LASTING & body.keys()) if not set(_texts(body[name])) <= known]
     if missing:
         known |= {text for event in earlier for text in _texts(event.data.model_dump(mode="json"))}
         wrong |= {name for name in missing if not set(_texts(body[name])) <= known}
@@ -55,6 +62,10 @@ def _same(sent: Any, stored: Any, data: Mapping[str, Any]) -> bool:
             return all(any(_same(part, other, {}) for other in stored) for part in sent)
         case _:
             return bool(type(sent) is type(stored) and sent == stored)
+
+
+def _is_gone(name: str, events: Sequence[Recorded]) -> bool:
+    return any(isinstance(getattr(event.data, name, None), Erased) for event in events)
 
 
 def _texts(value: Any) -> Iterator[str]:

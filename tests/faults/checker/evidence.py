@@ -112,6 +112,18 @@ class Spooled:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasures:
+    """Who is in the ledger of erasures, who has a key, and of whom a store holds something that a key opened.
+
+    left  store -> customers
+    """
+
+    ledger: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
+    left: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What the checker judges. Every part has an empty default, so that a judge can be tried with a part alone.
 
@@ -126,6 +138,7 @@ class Evidence:
     ready         service -> what GET /health/ready answered
     inspected     log -> what an inspection of its raw rows found
     leaks         files or tables in which the canary stands; None if nobody looked
+    erasures      what became of the keys and copies of who was erased
     """
 
     seed: int = 0
@@ -153,10 +166,16 @@ class Evidence:
     ready: Mapping[str, Json] = field(default_factory=dict)
     inspected: Mapping[str, Verdict] = field(default_factory=dict)
     leaks: Sequence[str] | None = None
+    erasures: Erasures = field(default_factory=Erasures)
 
     def events(self, log: str) -> list[Recorded]:
         """The readable events of a log, in its order."""
         return [row.event for row in self.logs.get(log, ()) if row.event is not None]
+
+    def erased(self) -> frozenset[str]:
+        """Whom the log or the ledger says to be erased, or to be about to be."""
+        told = ("customer.erased", "customer.erasure_approved")
+        return self.erasures.ledger | {event.customer for event in self.events("customer") if event.type in told}
 
     def done(self, *kinds: str) -> list[Fault]:
         """The faults of these kinds that happened."""

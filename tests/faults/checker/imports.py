@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,20 +35,20 @@ def judge(evidence: Evidence) -> Finding:
         events[event.command].append(event)
         if event.type == "customer.registered" and (external := getattr(event.data, "external_id", None)) is not None:
             sources[getattr(event.data, "source", ""), external] += 1
-    rows = _rows(evidence)
+    rows, erased = _rows(evidence), evidence.erased()
     violations = [
         f"{number} customers are registered under external id {external} of {source}."
         for (source, external), number in sources.items()
         if number > 1
     ]
     for command, row in rows.items():
-        violations.extend(_judge(row, events.get(command, [])))
+        violations.extend(_judge(row, events.get(command, []), erased))
     lost = sum(row.lost and command not in events for command, row in rows.items())
     figures = {"import_rows": len(rows), "import_rows_lost_by_restore": lost}
     return Finding(len(rows) + len(sources), violations, figures=figures)
 
 
-def _judge(row: Row, events: Sequence[Recorded]) -> Iterator[str]:
+def _judge(row: Row, events: Sequence[Recorded], erased: Collection[str]) -> Iterator[str]:
     if len(row.ids) > 1:
         yield f"{row.where} was answered with {len(row.ids)} different customers."
     if len(events) > 1:
@@ -60,7 +60,8 @@ def _judge(row: Row, events: Sequence[Recorded]) -> Iterator[str]:
     if not row.ids and not row.unknown and events:
         yield f"{row.where} was refused, yet the log holds it at {events[0].log} {events[0].position}."
     # A key that was used for two files: whichever came first holds.
-    wrong = [differing(sent, events) for sent in row.sent] if events else []
+    gone = bool(events) and events[0].customer in erased
+    wrong = [differing(sent, events, erased=gone) for sent in row.sent] if events else []
     if wrong and all(wrong):
         yield f"{row.where}: {', '.join(wrong[0])} in the log is not what was sent."
 

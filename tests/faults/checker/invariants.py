@@ -42,7 +42,7 @@ INVARIANTS: Mapping[str, tuple[str, Judge]] = {
     "I6": ("Identities are what the links make, everywhere the same", identities.judge),
     "I7": ("What is to be reminded of is planned, fires once, never early, and is seen once", _reminders),
     "I8": ("Chains, tree and checkpoints verify", trail.judge),
-    "I9": ("No sealed text stands in the open", privacy.judge),
+    "I9": ("No sealed text stands in the open, and who is erased is so everywhere", privacy.judge),
     "I10": ("No unmasked field without a grant, every sensitive read is logged", reads.judge),
     "I11": ("What was consumed was applied, dropped as a repeat or put aside for a reason", inboxes.judge),
     "I12": ("Everything is ready and nothing behind at the end", process.judge_ready),

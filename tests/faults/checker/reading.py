@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,14 +16,15 @@ import httpx
 import orjson
 
 from deploy.auditing import Auditing, Trust
-from deploy.client import Client, connect
+from deploy.client import Client, connect, running_state
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
-from deploy.history import open_history
+from deploy.history import database_url, open_history
 from shared.access.policy import ROLES
 from shared.audit.inspection import Verdict
+from shared.privacy.ledger import Ledger
 from shared.settings import Settings
-from tests.faults.checker.evidence import Evidence, Json, Logged, OnTopic, Spooled
+from tests.faults.checker.evidence import Erasures, Evidence, Json, Logged, OnTopic, Spooled
 from tests.faults.checker.sources import leaks, run, topics, views
 from tests.faults.checker.sources.logs import Tables
 from tests.faults.folder import read_lines
@@ -32,6 +33,13 @@ from tests.faults.people import CANARY, CANARY_PHONE
 LOGS = ("customer", "identity", "notifications", "access")
 NEEDLES = (CANARY.lower().encode(), CANARY_PHONE.encode())
 PARTITIONS: int = Settings.model_fields["partitions"].default
+OF_CUSTOMERS = (
+    ("identity", "match keys", "SELECT DISTINCT customer::text FROM evidence"),
+    ("identity", "profiles", "SELECT customer::text FROM profiles WHERE ct IS NOT NULL"),
+    ("notifications", "reminders", "SELECT DISTINCT customer::text FROM timers"),
+    ("notifications", "messages", "SELECT DISTINCT customer::text FROM deliveries"),
+)
+"""Log, what it is, and whom tables that are made from personal data tell of."""
 CUSTOMERS_ASKED_FOR = 200
 NUMBERS_ASKED_FOR = 50
 TRIES = 20
@@ -56,18 +64,42 @@ async def read(folder: Path, home: Home | None = None) -> Evidence:
         partitions=PARTITIONS,
     )
     with open_history(home) as history:
-        tables = Tables(history)
+        tables = Tables(history, database_url(running_state(home).servers["postgres"].url, "keyring"))
         async with connect(home, "checker", *ROLES) as client:
             client.http.timeout = httpx.Timeout(ANSWER_SECONDS)
             for _ in range(TRIES):
                 ready = await _quiet(client)
                 heads = tables.heads()
                 found = await _stored(replace(noted, ready=ready, read_at=datetime.now(UTC)), tables, client)
+                found = replace(found, erasures=_erasures(home, tables, found))
                 if tables.heads() == heads and not _lags(await client.ready()):
                     break
             found = await _asked(found, client)
     found = replace(found, inspected=await asyncio.to_thread(_inspected, home, found.logs))
     return replace(found, spool=_spool(home.spool), leaks=sorted(set(_leaks(home, found.logs, found.topics))))
+
+
+def _erasures(home: Home, tables: Tables, found: Evidence) -> Erasures:
+    left = {f"{log} {name}": tables.left(log, statement) for log, name, statement in OF_CUSTOMERS}
+    copies = {f"view {view}": held_in(documents) for view, documents in found.views.items()}
+    return Erasures(frozenset(Ledger(home.erasures).subjects()), tables.keys(), {**left, **copies})
+
+
+def held_in(documents: Iterable[Json]) -> frozenset[str]:
+    """The customers of whom documents hold a sealed part, or a name or telephone number in the clear."""
+    held: set[str] = set()
+    waiting: list[Any] = list(documents)
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if part.get("ct") and part.get("subject"):
+                held.add(part["subject"])
+            if "customer" in part and (isinstance(part.get("name"), str) or part.get("words") or part.get("phones")):
+                held.add(part["customer"])
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    return frozenset(held)
 
 
 def _inspected(home: Home, logs: Mapping[str, Sequence[Logged]]) -> dict[str, Verdict]:

@@ -37,13 +37,15 @@ def judge(evidence: Evidence) -> Finding:
         if number > 1
     ]
     clock_jumped = any(fault.target == "notifications" for fault in evidence.done("clock_jump"))
-    fired = 0
+    fired, erased = 0, evidence.erased()
     for reminder, life in lives.items():
         life.sort(key=lambda event: event.seq)
         violations += _timing(reminder, life, evidence.read_at, clock_jumped=clock_jumped)
         if any(isinstance(event.data, ReminderFired) for event in life):
             fired += 1
-            violations += _message(reminder, life, spooled, evidence)
+            # What was queued for who is erased is taken away unsent.
+            if life[0].customer not in erased:
+                violations += _message(reminder, life, spooled, evidence)
     wanted = {derive("message", reminder, CHANNEL) for reminder, life in lives.items() if _has_fired(life)}
     orphans = spooled.keys() - wanted
     if not evidence.done("restore"):  # Messages of reminders that a restoration took back have left all the same.

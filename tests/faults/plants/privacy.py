@@ -39,6 +39,57 @@ PLANTS = (
         needs="registrations of an external id that is known, under another key",
     ),
     Plant(
+        "erased-key-kept",
+        "An approved erasure is entered and recorded, but the data key is not destroyed: everything stays readable.",
+        ("customer",),
+        (
+            Edit(
+                "services.customer.erasing:Eraser._erase",
+                {"await asyncio.to_thread(self._application.log.keyring.bury, [subject])": "pass"},
+            ),
+        ),
+        (),
+        ("I9",),
+        needs="erasures",
+    ),
+    Plant(
+        "erasure-not-in-ledger",
+        "An erasure is carried out and not entered in the ledger, so a restored backup brings the customer back.",
+        ("customer",),
+        (
+            Edit(
+                "services.customer.erasing:Eraser._erase",
+                {"await asyncio.to_thread(self._ledger.add, subject, self._application.clock.now())": "pass"},
+            ),
+        ),
+        (),
+        ("I9",),
+        needs="erasures",
+    ),
+    Plant(
+        "views-not-purged",
+        "The views do not notice that a customer was erased: the name stays in the directory.",
+        ("projections",),
+        (
+            Edit(
+                "services.projections.application:Application._apply",
+                {"for customer in erased_in(events):": "for customer in ():"},
+            ),
+        ),
+        (),
+        ("I4", "I9"),
+        needs="erasures",
+    ),
+    Plant(
+        "match-keys-kept",
+        "Identity keeps the sealed features and match keys of who was erased.",
+        ("identity",),
+        (Edit("services.identity.batch:Matching.apply", {"for event in events:": "for event in ():"}),),
+        (),
+        ("I9",),
+        needs="erasures",
+    ),
+    Plant(
         "key-cache-by-prefix",
         "Open data keys are cached under the beginning of the subject's id, which customers that were registered in "
         "the same minute share.",

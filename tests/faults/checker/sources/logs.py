@@ -27,6 +27,7 @@ class Tables:
     """Read-only questions to the databases of the three logs."""
 
     history: History
+    keyring_url: str = ""
 
     def heads(self) -> dict[str, int]:
         return self.history.heads()
@@ -56,6 +57,16 @@ class Tables:
 
     def deliveries(self) -> dict[str, datetime]:
         return dict(self._rows("notifications", "SELECT message_id::text, next_try_at FROM deliveries"))
+
+    def keys(self) -> frozenset[str]:
+        """The subjects that have a data key."""
+        with psycopg.connect(self.keyring_url, autocommit=True) as keyring:
+            rows = keyring.execute("SELECT subject::text FROM data_keys WHERE wrapped IS NOT NULL").fetchall()
+        return frozenset(str(subject) for (subject,) in rows)
+
+    def left(self, log: str, statement: str) -> frozenset[str]:
+        """The customers of which a table of a service still has something; told by a statement of ours."""
+        return frozenset(str(customer) for (customer,) in self._rows(log, statement))
 
     def positions(self, consumer: str) -> dict[str, int]:
         return dict(
