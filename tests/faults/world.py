@@ -13,7 +13,7 @@ from shared.ids import derive
 ContactState: TypeAlias = Literal["new", "verified", "invalid"]
 CUSTOMERS = 1500
 OTHERS = 400
-_LOOKS = 12
+_LOOKS = 16
 """So many are looked at for one that fits; a rare kind is then not done this time."""
 
 

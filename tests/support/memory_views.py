@@ -104,6 +104,9 @@ class MemoryViews(Store):
         for name in ("positions", "parked", *self.views):
             self.tables[name].clear()
 
+    async def drop_retired(self) -> None:
+        """There is one build only."""
+
     async def active(self, session: Any = None) -> dict[str, str]:
         return {name: name for name in self.views}
 
