@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any, cast
 import bson
 import psycopg
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from bson.raw_bson import RawBSONDocument
 from psycopg.sql import SQL, Identifier
 from pymongo import MongoClient
@@ -142,6 +144,7 @@ def _documents(batch: bytes) -> list[bytes]:
 
 async def kafka(bootstrap: str, search: Search, control: bytes) -> list[Place]:
     """Every record of every topic, unpacked: keys, values and headers, those of aborted transactions too."""
+    topics = await _topics(bootstrap)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=None,
@@ -151,15 +154,27 @@ async def kafka(bootstrap: str, search: Search, control: bytes) -> list[Place]:
     )
     await consumer.start()
     try:
-        topics = sorted(name for name in await consumer.topics() if not name.startswith("__"))
-        return [await _topic(consumer, name, search, control) for name in topics]
+        return [await _topic(consumer, name, search, control) for name in sorted(topics.items())]
     finally:
         await consumer.stop()
 
 
-async def _topic(consumer: AIOKafkaConsumer, topic: str, search: Search, control: bytes) -> Place:
+async def _topics(bootstrap: str) -> dict[str, int]:
+    """Topic -> its number of partitions, but for Kafka's own."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        names = [name for name in await admin.list_topics() if not name.startswith("__")]
+        described = await admin.describe_topics(names) if names else []
+        return {topic["topic"]: len(topic["partitions"]) for topic in described}
+    finally:
+        await admin.close()
+
+
+async def _topic(consumer: AIOKafkaConsumer, described: tuple[str, int], search: Search, control: bytes) -> Place:
+    topic, partitions = described
     finds, empty = Finds(search, control), 0
-    places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+    places = [TopicPartition(topic, number) for number in range(partitions)]
     consumer.assign(places)
     await consumer.seek_to_beginning(*places)
     ends = await consumer.end_offsets(places)
@@ -203,12 +218,28 @@ def files(
 def _read(path: Path, finds: Finds, where: str) -> None:
     stream = Stream(finds.search)
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                finds.seen = finds.seen or finds.control in chunk
-                stream.feed(chunk)
+        for chunk in _chunks(path):
+            finds.seen = finds.seen or finds.control in chunk
+            stream.feed(chunk)
     except FileNotFoundError:  # a server has removed it meanwhile
         return
     finally:
         finds.size += stream.size
         finds.note(stream.found, where)
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """What a file holds, without its holes: Kafka makes its indexes large and leaves them empty."""
+    with path.open("rb") as file:
+        end, at = os.fstat(file.fileno()).st_size, 0
+        while at < end:
+            try:
+                at = os.lseek(file.fileno(), at, os.SEEK_DATA)
+            except OSError:  # only a hole is left
+                return
+            file.seek(at)
+            chunk = file.read(CHUNK)
+            if not chunk:  # it was cut meanwhile
+                return
+            yield chunk
+            at += len(chunk)

@@ -16,6 +16,8 @@ class Place:
     found    field -> how many parts (rows, records, documents, files) hold a value of it in the clear
     where    the first of these parts
     control  whether the customer's id was found there, as it has to be in the logs: the scan does see
+    residue  whether it is the files of a server whose every document was searched too: what only the files hold was
+             deleted, and stands in freed blocks or journals until they are written over
     """
 
     kind: str
@@ -25,6 +27,7 @@ class Place:
     where: Sequence[str] = ()
     control: bool = False
     trouble: str = ""
+    residue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,13 @@ class Report:
 
     @property
     def dirty(self) -> list[Place]:
-        """Where something was found."""
-        return [place for place in self.places if place.found]
+        """Where something was found that is not only left over."""
+        return [place for place in self.places if place.found and not place.residue]
+
+    @property
+    def residue(self) -> list[Place]:
+        """Where only freed blocks of a server's files hold something."""
+        return [place for place in self.places if place.found and place.residue]
 
     @property
     def unread(self) -> list[Place]:
@@ -54,7 +62,7 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Nothing was found, everything was read, and the scan saw what it had to see."""
+        """Nothing was found but residue, everything was read, and the scan saw what it had to see."""
         return self.values > 0 and not (self.dirty or self.unread or self.blind)
 
     def as_json(self) -> dict[str, Any]:
@@ -67,6 +75,7 @@ class Report:
             "left_out": dict(self.left_out),
             "bytes": sum(place.bytes for place in self.places),
             "blind": self.blind,
+            "residue": [place.name for place in self.residue],
             "places": [
                 {
                     "kind": place.kind,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from deploy import client
@@ -59,7 +60,9 @@ async def scan(home: Home, customer: str, sought: Needles, also: Sequence[Path],
         found += await places.answers(reader, questions(customer), search)
     tell("Searching files")
     folders = [folder for folder in (*_own(home), *also) if folder.exists()]
-    found += await asyncio.to_thread(lambda: list(places.files(folders, search, control)))
+    on_disk = await asyncio.to_thread(lambda: list(places.files(folders, search, control)))
+    views = f"{home.data.name}/mongo"
+    found += [replace(place, residue=place.name == views) for place in on_disk]
     seconds = round(time.monotonic() - began, 2)
     return Report(instant(SystemClock().now()), seconds, sought.values, sought.left_out, found)
 

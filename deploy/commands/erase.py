@@ -219,5 +219,7 @@ def _show_scan(when: str, report: Report) -> None:
     for place in (*report.dirty, *report.unread):
         what = ", ".join(f"{name} {count}" for name, count in place.found.items()) or place.trouble
         STDOUT.print(f"    {place.kind} {place.name}: {what}", highlight=False)
+    for place in report.residue:
+        STDOUT.print(f"    left over in freed blocks of {place.name}: {', '.join(place.found)}", highlight=False)
     if report.blind:
         STDOUT.print(f"    the scan saw nothing at all in {', '.join(report.blind)}", highlight=False)

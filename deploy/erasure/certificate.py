@@ -135,9 +135,10 @@ def _stated(content: Mapping[str, bytes], stated: Mapping[str, Any]) -> Iterator
     if scan is None:
         yield "no scan was made: the values were not known any more"
     else:
-        found = [place["name"] for place in scan["places"] if place["found"]]
+        found = [place["name"] for place in scan["places"] if place["found"] and place["name"] not in scan["residue"]]
         outcome = "found nothing" if scan["clean"] else f"is NOT clean: {', '.join(found) or 'not all was read'}"
         yield f"stated: a scan of {scan['bytes']:,} bytes for {scan['values']} values {outcome}"
+        yield from (f"stated: freed blocks of {place} were not written over yet" for place in scan["residue"])
     yield from (f"stated: {trouble}" for trouble in stated["troubles"])
 
 

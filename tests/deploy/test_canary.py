@@ -132,6 +132,20 @@ def test_a_planted_value_is_found_in_files_whatever_the_folder(tmp_path: Path) -
     assert (dirty.name, dirty.where, dirty.found) == (f"{tmp_path.name}/logs", ("logs/deep/dump",), {"name": 1})
 
 
+def test_holes_are_passed_over_and_what_stands_behind_them_is_found(tmp_path: Path) -> None:
+    search = search_for(sought("Ann Xylophone"))
+    with (tmp_path / "index").open("wb") as file:
+        file.truncate(200_000_000)
+        file.seek(150_000_000)
+        file.write(b"Ann Xylophone")
+    (tmp_path / "empty").touch()
+
+    (found,) = places.files([tmp_path], search, CONTROL)
+
+    assert found.found == {"name": 1}
+    assert found.bytes < 200_000_000
+
+
 def test_a_scan_that_saw_nothing_is_not_clean() -> None:
     seen = [Place(kind, kind, 1, control=True) for kind in ("postgres", "mongo", "kafka")]
 
@@ -140,6 +154,10 @@ def test_a_scan_that_saw_nothing_is_not_clean() -> None:
 
     assert report(*seen).clean
     assert not report(*seen, values=0).clean
+    left_over = Place("files", "mongo", 1, {"name": 1}, residue=True)
+    assert report(*seen, left_over).clean
+    assert report(*seen, left_over).as_json()["residue"] == ["mongo"]
+    assert not report(*seen, left_over, Place("mongo", "local.oplog.rs", 1, {"name": 1})).clean
     assert report(*seen[:2]).blind == ["kafka"]
     assert not report(*seen[:2]).clean
     assert not report(*seen, Place("files", "logs", 1, {"name": 1})).clean

@@ -167,7 +167,9 @@ def test_a_bundle_alone_and_a_bundle_that_was_altered_are_refused() -> None:
 
 def test_a_scan_that_found_something_is_told_as_it_was() -> None:
     place = {"kind": "files", "name": "logs", "bytes": 9, "found": {"name": 1}, "where": [], "control": True}
-    scan = {"clean": False, "bytes": 9, "values": 3, "places": [place]}
+    scan = {"clean": False, "bytes": 9, "values": 3, "places": [place], "residue": []}
 
     assert any("is NOT clean: logs" in line for line in check(made(scan=scan)))
     assert any("found nothing" in line for line in check(made(scan={**scan, "clean": True, "places": []})))
+    left_over = check(made(scan={**scan, "clean": True, "residue": ["logs"]}))
+    assert any("freed blocks of logs were not written over yet" in line for line in left_over)
