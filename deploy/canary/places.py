@@ -212,7 +212,7 @@ def files(
             for path in sorted(part.rglob("*") if part is not folder else part.iterdir() if part.is_dir() else [part]):
                 if path.is_file() and not path.is_symlink() and not skip(path):
                     _read(path, finds, str(path.relative_to(folder)) if folder.is_dir() else path.name)
-            yield finds.place("files", str(part if part is folder else part.relative_to(folder.parent)))
+            yield finds.place("files", str(part.relative_to(folder.parent)))
 
 
 def _read(path: Path, finds: Finds, where: str) -> None:

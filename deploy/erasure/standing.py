@@ -61,7 +61,7 @@ class Standing:
         """none, requested, approved, erased (the log says so) or done (every store has confirmed it)."""
         if self.erased is not None:
             return "done" if not self.waiting else "erased"
-        return "approved" if self.approved else "requested" if self.requested else "none"
+        return "approved" if self.approved or self.ledger else "requested" if self.requested else "none"
 
     @property
     def waiting(self) -> list[str]:

@@ -256,6 +256,10 @@ async def test_an_erasure_that_is_told_takes_the_customer_out_of_every_view(
         assert await differences(application, wire.events()) == []
 
 
+class Died(BaseException):
+    """Nothing of the process runs any more."""
+
+
 async def test_no_build_from_before_an_erasure_is_kept_whoever_dies_after_it(
     mongo_url: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,11 +278,11 @@ async def test_no_build_from_before_an_erasure_is_kept_whoever_dies_after_it(
 
         def die(point: str) -> None:
             if point == "views.before_drop_retired":
-                raise KeyboardInterrupt
+                raise Died
 
         with monkeypatch.context() as dying:
             dying.setattr(applying, "crash_here", die)
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises(Died):
                 await application.take(last)
         keyring.destroy(gone)
         assert "secretname" in repr([await found async for found in _everything(store)]).lower()
