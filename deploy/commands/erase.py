@@ -187,7 +187,9 @@ async def _until_done(
 
 def _certified(history: History, home: Home, said: _Said, file: Path) -> _Said:
     trust = trusted(home, None, None)
-    content = certificate.issue(history, home, trust, said.standing, scan=said.scan, troubles=said.troubles)
+    content = certificate.issue(
+        history, home, trust, said.standing, scan=said.scan, seconds=said.seconds, troubles=said.troubles
+    )
     try:
         file.write_bytes(content)
     except OSError as error:
@@ -198,6 +200,8 @@ def _certified(history: History, home: Home, said: _Said, file: Path) -> _Said:
 def _show(said: _Said, reference: str, asked: _Asked) -> None:
     for line in said.standing.lines():
         STDOUT.print(line, highlight=False, soft_wrap=True)
+    if said.seconds is not None:
+        STDOUT.print(f"  confirmed by all {said.seconds} s after the approval", highlight=False)
     for when, report in (("before", said.before), ("after", said.scan)):
         if report is not None:
             _show_scan(when, report)

@@ -49,11 +49,18 @@ _POLL = 0.3
 
 
 def issue(
-    history: History, home: Home, trust: Trust, standing: Standing, *, scan: Report | None, troubles: Sequence[str]
+    history: History,
+    home: Home,
+    trust: Trust,
+    standing: Standing,
+    *,
+    scan: Report | None = None,
+    seconds: float | None = None,
+    troubles: Sequence[str] = (),
 ) -> bytes:
     """The certificate of an erasure that every store has confirmed, as a zip.
 
-    EmbeddedError if it is not done yet, or its log is not signed that far within a minute.
+    `seconds` is how long after the approval that was seen. EmbeddedError if it is not done yet, or its log is not signed that far within a minute.
     """
     if standing.word != "done" or standing.erased is None:
         raise EmbeddedError(
@@ -70,6 +77,7 @@ def issue(
         "ledger": standing.ledger,
         "key_destroyed": standing.key_destroyed,
         "stores": [asdict(store) for store in standing.stores],
+        "confirmed_after_seconds": seconds,
         "scan": None if scan is None else scan.as_json(),
         "troubles": list(troubles),
         "remains": list(REMAINS),
@@ -131,6 +139,8 @@ def _stated(content: Mapping[str, bytes], stated: Mapping[str, Any]) -> Iterator
         if store["position"] < stated["erased"]["position"] or store["left"] or store["parked"]:
             raise ValueError(f"by its own words the store {store['store']} has not carried the erasure out")
         yield f"stated: {store['store']} has applied the log up to {store['position']} and holds nothing derived"
+    if (seconds := stated["confirmed_after_seconds"]) is not None:
+        yield f"stated: all of them had confirmed it {seconds} s after the approval"
     scan = stated["scan"]
     if scan is None:
         yield "no scan was made: the values were not known any more"

@@ -57,6 +57,7 @@ def stated(logs: Any, **changed: Any) -> dict[str, Any]:
         "ledger": "then",
         "key_destroyed": "then",
         "stores": [{"store": "views", "position": position, "left": 0, "parked": 0}],
+        "confirmed_after_seconds": 1.5,
         "scan": None,
         "troubles": [],
         **changed,
@@ -84,6 +85,7 @@ def test_an_honest_certificate_tells_what_is_proven_and_what_is_stated() -> None
     assert f"proven: the log says at position {stated(erasure())['erased']['position']} that {ADA} is erased" in said
     assert "proven: requested by ann, approved by ben" in said
     assert "stated: nobody's key is there" in said
+    assert "had confirmed it 1.5 s after the approval" in said
     assert "no scan was made" in said
 
 
