@@ -60,7 +60,8 @@ def issue(
 ) -> bytes:
     """The certificate of an erasure that every store has confirmed, as a zip.
 
-    `seconds` is how long after the approval that was seen. EmbeddedError if it is not done yet, or its log is not signed that far within a minute.
+    `seconds` is how long after the approval that was seen. EmbeddedError if it is not done yet, or its log is not
+    signed that far within a minute.
     """
     if standing.word != "done" or standing.erased is None:
         raise EmbeddedError(
