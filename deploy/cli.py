@@ -14,14 +14,17 @@ from deploy.commands import (
     audit,
     backup,
     demo,
+    exposed,
     importing,
     logs,
     monitor,
     operate,
+    query,
     replay,
     status,
     system,
     token,
+    watermark,
     witness,
 )
 from deploy.embedded.errors import EmbeddedError
@@ -43,6 +46,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "witness": witness.witness,
     "audit verify": audit.verify,
     "audit prove": audit.prove,
+    "audit query": query.query,
+    "audit exposed": exposed.exposed,
+    "audit watermark": watermark.watermark,
     "monitor": monitor.monitor,
     "demo": demo.demo,
 }

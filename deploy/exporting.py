@@ -10,7 +10,7 @@ from deploy.embedded.home import Home
 from deploy.history import database_url
 from shared.access import exports
 from shared.access.exports import Export
-from shared.access.journal import Access, Journal
+from shared.access.journal import Access, Disclosed, Journal
 from shared.access.recording import NAME
 from shared.clock import SystemClock
 from shared.eventlog.log import Log
@@ -33,6 +33,13 @@ async def record(home: Home, access: Access, export: Export) -> str:
     """
     with _journal(home) as journal:
         return await exports.record(journal, access, export)
+
+
+async def shown(home: Home, access: Access, disclosed: Disclosed) -> None:
+    """Makes durable whose fields a command shows in the clear, before it does. Raises what `record` raises."""
+    if any(disclosed.values()):
+        with _journal(home) as journal:
+            await journal.read(access, disclosed)
 
 
 @contextmanager
