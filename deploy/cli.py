@@ -14,6 +14,7 @@ from deploy.commands import (
     audit,
     backup,
     demo,
+    diff,
     exposed,
     importing,
     logs,
@@ -25,6 +26,7 @@ from deploy.commands import (
     system,
     token,
     watermark,
+    why,
     witness,
 )
 from deploy.embedded.errors import EmbeddedError
@@ -47,6 +49,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "audit verify": audit.verify,
     "audit prove": audit.prove,
     "audit query": query.query,
+    "audit why": why.why,
+    "audit diff": diff.diff,
     "audit exposed": exposed.exposed,
     "audit watermark": watermark.watermark,
     "monitor": monitor.monitor,

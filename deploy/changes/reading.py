@@ -1,0 +1,29 @@
+"""A customer's course from the logs, and its record in the access log before anything of it is shown."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from deploy.changes.course import Step, course, ever_together
+from deploy.changes.shown import Showing
+from deploy.embedded.errors import EmbeddedError
+from deploy.embedded.home import Home
+from deploy.exporting import shown
+from deploy.history import History
+from deploy.trail.asker import Asker
+from shared.access.journal import Access
+
+
+def read(history: History, customer: str, until: datetime | None, who: Asker) -> tuple[list[Step], Showing]:
+    """Everything that happened to a customer and to those it was ever one with. EmbeddedError if nothing did yet."""
+    together = ever_together(history.membership(until), customer)
+    events = history.of_customers(together, until)
+    if not any(event.customer == customer for event in events):
+        raise EmbeddedError(f"Customer {customer} was not known at {until}; choose a later instant.")
+    return course(events, customer), Showing(who.roles, events)
+
+
+def account_for(home: Home, access: Access, showing: Showing) -> None:
+    """Records whose fields are about to be shown. Raises Unavailable (retry): then show nothing."""
+    asyncio.run(shown(home, access, showing.disclosed))
