@@ -42,8 +42,8 @@ class Place(NamedTuple):
         return place
 
     @classmethod
-    def of(cls, record: Record, position: int) -> Place:
-        return cls(moment(record.recorded_at), record.log, position)
+    def of(cls, record: Record, log: str, position: int) -> Place:
+        return cls(moment(record.recorded_at), log, position)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ class Search:
         while rows := self._raw(log, last):
             for position, state in rows:
                 record = _parsed(state, log, position)
-                place = Place.of(record, position) if question.matches(record) else None
+                place = Place.of(record, log, position) if question.matches(record) else None
                 if place is not None and _is_behind(place, after, order):
                     yield place
             last = rows[-1][0]
@@ -157,7 +157,7 @@ def _parsed(state: bytes, log: str, position: int) -> Record:
 
 def _as_asked(state: bytes | None, place: Place, question: Question) -> Record:
     record = None if state is None else _parsed(state, place.log, place.position)
-    if record is None or not question.matches(record) or Place.of(record, place.position) != place:
+    if record is None or not question.matches(record) or Place.of(record, place.log, place.position) != place:
         raise EmbeddedError(
             f"The index of the {place.log} log is not that of its records at position {place.position}: "
             "ask again with --whole, and run custlog audit verify."
