@@ -1,4 +1,4 @@
-"""What leaves a system as a file by a command of this machine: recorded in the access log before it is written."""
+"""What leaves a system by a command of this machine: recorded in the access log before it does."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from shared.access.journal import Access, Disclosed, Journal
 from shared.access.recording import NAME
 from shared.clock import SystemClock
 from shared.eventlog.log import Log
+from shared.events.access import TokenIssued
 from shared.events.envelope import Actor
 from shared.ids import uuid7
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
@@ -40,6 +41,12 @@ async def shown(home: Home, access: Access, disclosed: Disclosed) -> None:
     if any(disclosed.values()):
         with _journal(home) as journal:
             await journal.read(access, disclosed)
+
+
+async def issued(home: Home, access: Access, token: TokenIssued) -> None:
+    """Makes durable that a token is given to an account. Raises as `record` does: then give none."""
+    with _journal(home) as journal:
+        await journal.issued(access, token)
 
 
 @contextmanager

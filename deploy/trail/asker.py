@@ -6,7 +6,8 @@ recorded all the same.
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 import re
 from dataclasses import dataclass
 from typing import Annotated
@@ -49,7 +50,7 @@ class Asker:
 def asker(home: Home, token: str | None) -> Asker:
     """Who asks. EmbeddedError if the token is not good, or its roles do not allow audit.read."""
     if token is None:
-        return Asker(Actor(id=getpass.getuser(), kind="user"), frozenset({"operator"}))
+        return Asker(Actor(id=_account(), kind="user"), frozenset({"operator"}))
     try:
         caller = Verifier.from_file(home.jwks_file, "custlog", "custlog").verify(token)
     except (OSError, ValueError):
@@ -59,3 +60,11 @@ def asker(home: Home, token: str | None) -> Asker:
     if not allows(caller.roles, "audit.read"):
         raise EmbeddedError(f"None of the roles of {caller.id} allows audit.read; the auditor's role does.")
     return Asker(Actor(id=caller.id, kind=caller.kind), caller.roles)
+
+
+def _account() -> str:
+    """The account that runs this process; not what the environment says of it."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
