@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from deploy.changes.answers import difference
@@ -49,7 +50,8 @@ def diff(
 def _show(answer: dict[str, Any]) -> None:
     table = Table("field", "before", "after", "by", box=box.SIMPLE_HEAD, pad_edge=False)
     for field in answer["fields"]:
-        table.add_row(field["field"], told(field["before"]), told(field["after"]), " ".join(field["events"]))
+        cells = (field["field"], told(field["before"]), told(field["after"]), " ".join(field["events"]))
+        table.add_row(*map(escape, cells))
     STDOUT.print(table)
     for event in answer["events"]:
         STDOUT.print(f"{place(event)} by {event['actor']}", highlight=False, markup=False, soft_wrap=True)

@@ -30,7 +30,7 @@ PAGE = 50
 WholeOption = Annotated[
     bool, typer.Option("--whole", help="Read every record instead of the indexes, which nobody has signed.")
 ]
-_COLUMNS = ("recorded_at", "position", "type", "actor", "channel", "customer", "command")
+_COLUMNS = ("recorded_at", "position", "type", "actor", "channel", "customer")
 
 
 def query(

@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from deploy.changes.answers import why as reasons
 from deploy.changes.reading import account_for, read
@@ -41,14 +40,18 @@ def why(
 
 
 def _show(answer: dict[str, Any]) -> None:
-    STDOUT.print(f"[bold]{escape(answer['field'])}[/] of {answer['customer']}: {told(answer['now'])}", highlight=False)
+    _line(f"{answer['field']} of {answer['customer']}: {told(answer['now'])}")
     for turn in (answer["because"], *answer["before"]):
         event = turn["event"]
-        STDOUT.print(f"  {place(event)} made it {told(turn['became'])}; it was {told(turn['was'])}", highlight=False)
-        STDOUT.print(f"    {_who(event)}", highlight=False)
+        _line(f"  {place(event)} made it {told(turn['became'])}; it was {told(turn['was'])}")
+        _line(f"    {_who(event)}")
         if "value_from" in turn:
-            STDOUT.print(f"    the value is from {place(turn['value_from'])}", highlight=False)
-            STDOUT.print(f"    {_who(turn['value_from'])}", highlight=False)
+            _line(f"    the value is from {place(turn['value_from'])}")
+            _line(f"    {_who(turn['value_from'])}")
+
+
+def _line(text: str) -> None:
+    STDOUT.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def place(event: dict[str, Any]) -> str:
@@ -63,13 +66,11 @@ def told(fact: dict[str, Any] | None) -> str:
     value = fact.get("value", "erased" if fact.get("erased") else "not shown to you")
     text = str(value.get("full", value)) if isinstance(value, dict) else str(value)
     why_so = f", {fact['rule']}: {fact['why']}" if fact.get("rule") else ""
-    return escape(f"{text!r} (from {fact['source']}{why_so})")
+    return f"{text!r} (from {fact['source']}{why_so})"
 
 
 def _who(event: dict[str, Any]) -> str:
     rule = "".join(
         f", {name} {event['data'][name]}" for name in ("rule", "decided_by", "evidence") if name in event["data"]
     )
-    return escape(
-        f"by {event['actor']} through {event['channel']} for {event['purpose']}{rule}, command {event['command']}"
-    )
+    return f"by {event['actor']} through {event['channel']} for {event['purpose']}{rule}, command {event['command']}"

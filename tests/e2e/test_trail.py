@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ import pytest
 from deploy.client import Client, caught_up, connect
 from deploy.embedded.home import PROJECT, Home
 from deploy.embedded.running import running
+from tests.docs.tables import rows_under
 from tests.e2e.system import files_in
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -267,6 +269,24 @@ def test_no_file_and_no_answer_of_the_trail_holds_personal_data(done: Done) -> N
 
     assert told_of_all.count(b"customer.registered") >= 3
     assert not [word for word in PERSONAL if word.encode() in told_of_all]
+
+
+@pytest.mark.parametrize("row", rows_under("audit.md", "## Asking the trail"), ids=lambda row: row[0])
+def test_every_question_that_the_page_for_auditors_lists_has_an_answer(done: Done, row: tuple[str, ...]) -> None:
+    some = {
+        "C00000045": "form:ann",
+        "2026-05-01": done.before,
+        "2026-06-01": done.after,
+        "u1": "desk-1",
+    }
+    words = [some.get(word, word) for word in shlex.split(row[1].strip("`"))]
+    assert words.pop(0) == "custlog"
+    if words[-2:] == ["--correlation", "ID"]:
+        words[-1] = found(done.home, "--kind", "customer.registered")["correlation"]
+    if words[-2:] == ["watermark", "ID"]:
+        words[-1] = told(done.home, "exposed", "--actor", "x", "--from", done.before, "--to", done.after)["watermark"]
+
+    assert run(done.home, *words)
 
 
 def test_what_is_no_question_is_refused_in_a_sentence(done: Done) -> None:
