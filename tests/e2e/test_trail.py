@@ -128,7 +128,7 @@ def test_a_merge_is_found(done: Done) -> None:
 
 
 def test_a_grant_of_rights_is_found(done: Done) -> None:
-    grant = found(done.home, "--kind", "access.token_issued")
+    grant = found(done.home, "--kind", "access.token_issued", "--oldest")
 
     assert (grant["data"]["account"], grant["data"]["roles"]) == ("auditor-1", ["auditor"])
 
@@ -214,6 +214,14 @@ def test_a_bundle_that_discloses_is_recorded_with_whom_it_shows_and_is_known_aga
     other = done.folder / "other.zip"
     other.write_bytes(bundle.read_bytes() + b" ")
     assert "No such export was recorded" in run(done.home, "audit", "watermark", "--file", str(other), ok=False)
+
+
+def test_a_backup_is_an_export_too(done: Done) -> None:
+    made = json.loads(run(done.home, "backup", "--to", str(done.folder / "backup"), "--json"))
+
+    (export,) = told(done.home, "watermark", made["watermark"])["exports"]
+    assert export["what"] == "backup"
+    assert 0 < export["rows"] <= sum(made["heads"].values())
 
 
 def test_the_drill_lists_whose_fields_the_account_read_and_is_itself_recorded(done: Done) -> None:
