@@ -56,15 +56,3 @@ def _changes(before: Facts, after: Facts) -> Iterator[Change]:
 def changes_between(before: Facts, after: Facts) -> list[Change]:
     """What is different between two states of a customer."""
     return list(_changes(before, after))
-
-
-def ever_together(membership: Iterable[Recorded], customer: str) -> set[str]:
-    """Everybody who ever was of one identity with the customer, or with one who was."""
-    groups: dict[str, set[str]] = {}
-    for event in membership:
-        touched = {event.customer}
-        for move in getattr(event.data, "moves", ()):
-            touched |= {move.customer, move.identity}
-        joined = set(touched).union(*(groups.get(each, ()) for each in touched))
-        groups.update(dict.fromkeys(joined, joined))
-    return groups.get(customer, set()) | {customer}

@@ -16,12 +16,13 @@ from deploy.commands.options import HomeOption, JsonOption
 from deploy.commands.output import STDOUT, print_json
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
-from deploy.history import History, open_history
+from deploy.history import open_history
 from deploy.trail import export, telling
 from deploy.trail.asker import PURPOSE, PurposeOption, TokenOption, asker
 from deploy.trail.leaving import leave
 from deploy.trail.question import Order, Place, Question, types_of
 from deploy.trail.search import Search
+from deploy.trail.together import members, moves
 from shared.access.exports import Export
 from shared.events.catalogue import LOGS
 from shared.ids import is_uuid
@@ -74,8 +75,9 @@ def query(
         logs=_logs(logs),
     )
     with open_history(chosen) as history:
-        question = question.about(_members(history, customer))
         search = Search(history.connections, whole=whole)
+        if customer is not None:
+            question = question.about(members(moves(search), history.customer(customer)))
         if to_file is not None:
             file, places = export.checked(to_file), search.places(question, order)
             found = (telling.row(each, who.roles) for each in search.records(places, question))
@@ -111,10 +113,6 @@ def _show(rows: Sequence[dict[str, Any]], cursor: str | None, *, lines: bool, as
         STDOUT.print(table)
     if cursor is not None:
         sys.stderr.write(f"There may be more: --after '{cursor}'\n")
-
-
-def _members(history: History, customer: str | None) -> frozenset[str] | None:
-    return None if customer is None else frozenset(history.members(history.customer(customer)))
 
 
 def _id(option: str, text: str | None) -> str | None:

@@ -59,8 +59,8 @@ class Question:
     correlation: str | None = None
     logs: tuple[str, ...] = field(default_factory=lambda: tuple(LOGS))
 
-    def about(self, customers: frozenset[str] | None) -> Question:
-        """The same question about these customers only, or about all."""
+    def about(self, customers: frozenset[str]) -> Question:
+        """The same question about these customers only."""
         return replace(self, customers=customers)
 
     def matches(self, record: Record) -> bool:

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deploy.changes.answers import difference, why
-from deploy.changes.course import Step, course, ever_together
+from deploy.changes.course import Step, course
 from deploy.changes.facts import OF_CUSTOMER, OF_IDENTITY, facts
 from deploy.changes.shown import Showing
 from deploy.embedded.errors import EmbeddedError
@@ -23,7 +23,7 @@ from shared.events.customer import Address, Identifier, Name
 from shared.events.identity import Linked, Move, NumberAssigned, Separated
 from tests.support.events import START, History, an_id, customer_registered, erased
 
-ANN, BEN, CEM = sorted((an_id("ann"), an_id("ben"), an_id("cem")))
+ANN, BEN = sorted((an_id("ann"), an_id("ben")))
 PHONE, OTHER = "+4930123456", "+4930999999"
 AUDITOR, OPERATOR, SALES, VIEWER = ({role} for role in ("auditor", "operator", "sales", "viewer"))
 MINUTE = timedelta(minutes=1)
@@ -275,16 +275,6 @@ def test_a_merge_changes_what_holds_and_who_is_in_it() -> None:
     assert told["fields"][0]["after"]["value"] == ANN
 
 
-def test_everybody_who_was_ever_together_is_found_over_every_link() -> None:
-    history = History().tell(ANN, linked()).tell(ANN, separated())
-    moves = (Move(customer=CEM, identity=BEN),)
-    history.tell(BEN, Linked(a=BEN, b=CEM, evidence=("x",), decided_by="u1", moves=moves))
-
-    assert ever_together(history.events, ANN) == {ANN, BEN, CEM}
-    assert ever_together(history.events, CEM) == {ANN, BEN, CEM}
-    assert ever_together(history.events, an_id("dan")) == {an_id("dan")}
-
-
 CHANGES = st.sampled_from(
     [
         (ANN, corrected("Ada B")),
@@ -301,6 +291,7 @@ CHANGES = st.sampled_from(
 )
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(CHANGES, max_size=12), st.sampled_from([ANN, BEN]))
 def test_after_all_steps_it_is_as_the_view_has_it(told: list[tuple[str, Any]], customer: str) -> None:
     history = History().tell(ANN, customer_registered("Ada", PHONE)).tell(BEN, customer_registered("Ada B"))

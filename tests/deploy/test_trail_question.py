@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deploy.embedded.errors import EmbeddedError
@@ -46,6 +46,7 @@ def test_a_record_is_asked_for_if_everything_that_was_given_is_true_of_it(questi
     assert question.matches(RECORD) is asked
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - as hypothesis asks
     st.sampled_from(sorted(LOGS)),
