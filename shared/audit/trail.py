@@ -80,13 +80,14 @@ class TrailIndex:
     async def run(self) -> None:
         """Keeps the index a few seconds behind the log until it is cancelled; without PostgreSQL it waits."""
         # A thread of its own, so that what it does has ended before the connection is closed.
-        with ThreadPoolExecutor(1, thread_name_prefix=f"trail-{self._name}") as thread:
-            try:
-                while True:
-                    more = await asyncio.get_running_loop().run_in_executor(thread, self._advanced)
-                    await asyncio.sleep(REST_SECONDS if more else EVERY_SECONDS)
-            finally:
-                thread.submit(self.close)
+        thread = ThreadPoolExecutor(1, thread_name_prefix=f"trail-{self._name}")
+        try:
+            while True:
+                more = await asyncio.get_running_loop().run_in_executor(thread, self._advanced)
+                await asyncio.sleep(REST_SECONDS if more else EVERY_SECONDS)
+        finally:
+            await asyncio.to_thread(thread.shutdown)
+            self.close()
 
     def close(self) -> None:
         """Lets go of the connection; `advance` makes a new one."""
