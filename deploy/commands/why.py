@@ -63,10 +63,12 @@ def told(fact: dict[str, Any] | None) -> str:
     """What holds for a field, for a reader of a terminal."""
     if fact is None:
         return "nothing"
-    value = fact.get("value", "erased" if fact.get("erased") else "not shown to you")
-    text = str(value.get("full", value)) if isinstance(value, dict) else str(value)
+    value = fact.get("value")
+    if isinstance(value, dict):
+        value = value.get("full", value)
+    text = repr(value) if "value" in fact else "erased" if fact.get("erased") else "(not shown to you)"
     why_so = f", {fact['rule']}: {fact['why']}" if fact.get("rule") else ""
-    return f"{text!r} (from {fact['source']}{why_so})"
+    return f"{text} (from {fact['source']}{why_so})"
 
 
 def _who(event: dict[str, Any]) -> str:
