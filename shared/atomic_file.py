@@ -2,7 +2,10 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 _DRAFT = ".draft"
 
@@ -12,9 +15,21 @@ def replace(path: Path, content: bytes, mode: int = 0o600) -> None:
 
     Raises OSError; the file is then the old one, or, if only its folder could not be written, either.
     """
+    with replacing(path, mode) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """`replace` for content that is made piece by piece: the file is there when the block has ended well.
+
+    Raises OSError; the file is then the old one, or, if only its folder could not be written, either.
+    """
     draft = _draft(path)
     try:
-        _write(draft, content, mode)
+        with _open(draft, mode) as file:
+            yield file
+            _sync(file)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
@@ -59,9 +74,18 @@ def _draft(path: Path) -> Path:
 
 
 def _write(draft: Path, content: bytes, mode: int) -> None:
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        # The mode that was asked for, whatever the umask of the process is.
-        os.fchmod(file.fileno(), mode)
+    with _open(draft, mode) as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        _sync(file)
+
+
+def _open(draft: Path, mode: int) -> BinaryIO:
+    file = os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    # The mode that was asked for, whatever the umask of the process is.
+    os.fchmod(file.fileno(), mode)
+    return file
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

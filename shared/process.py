@@ -16,6 +16,7 @@ from shared import log, metrics
 from shared.audit.keys import AuditKeys
 from shared.audit.sequencer import Alarm, Sequencer
 from shared.audit.store import Store
+from shared.audit.trail import TrailIndex
 from shared.audit.witness_client import Witnesses
 from shared.authenticity import Admission, Authenticator
 from shared.eventlog.log import Log
@@ -124,6 +125,11 @@ def sequencer_of(log_of_service: Log, settings: Settings, alarm: Alarm = lambda 
 def signing(sequencer: Sequencer | None) -> Tasks:
     """The background task of a sequencer, if there is one."""
     return {} if sequencer is None else {"audit": sequencer.run}
+
+
+def indexing(log: str, url: str) -> Tasks:
+    """The background task that fills the index of a log's trail, for those who ask it."""
+    return {"trail": TrailIndex(url, log).run}
 
 
 async def stream(

@@ -15,6 +15,9 @@ from deploy.embedded.home import Home
 from deploy.erasure import certificate as certificates
 from deploy.erasure.certificate import origins_in
 from deploy.history import open_history
+from deploy.trail import bundles
+from deploy.trail.asker import PURPOSE, PurposeOption, TokenOption, asker
+from shared.atomic_file import replace
 from shared.audit.inspection import Verdict
 from shared.audit.keys import AuditKeys
 from shared.audit.note import BadKey
@@ -73,23 +76,33 @@ def prove(
     since: Annotated[
         list[Path] | None, typer.Option("--since", help="A checkpoint that the auditor kept, to prove growth from.")
     ] = None,
+    purpose: PurposeOption = PURPOSE,
+    token: TokenOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write all records about a customer with the proof that they are all, and the program that checks it."""
+    """Write all records about a customer with the proof that they are all, and the program that checks it.
+
+    That it leaves is recorded before it is written; who has the file finds it with custlog audit watermark --file.
+    """
     chosen = Home.at(home)
+    access = asker(chosen, token).access("AUDIT prove", purpose)
     trust = trusted(chosen, None, None)
     kept = dict(read_checkpoint(file) for file in since or ())
     began = time.monotonic()
     with open_history(chosen) as history:
-        proof = Auditing(chosen).prove(history, history.customer(customer), trust, disclose=disclose, since=kept)
+        about = history.customer(customer)
+        proof = Auditing(chosen).prove(history, about, trust, disclose=disclose, since=kept)
+    mark = bundles.leave(chosen, access, about, proof)
     try:
-        output.write_bytes(proof)
+        replace(output, proof, 0o600 if disclose else 0o644)
     except OSError as error:
         raise EmbeddedError(f"The bundle cannot be written to {output}: {error.strerror}.") from None
     seconds = round(time.monotonic() - began, 2)
     if as_json:
-        print_json({"bundle": str(output), "bytes": len(proof), "seconds": seconds, "disclosed": disclose})
+        print_json(
+            {"bundle": str(output), "bytes": len(proof), "seconds": seconds, "disclosed": disclose, "watermark": mark}
+        )
     else:
         STDOUT.print(f"Wrote {output}: {len(proof):,} bytes in {seconds} s.", highlight=False)
         origins = AuditKeys.read(chosen.audit_keys)

@@ -15,11 +15,15 @@ from deploy.commands.options import HomeOption, JsonOption
 from deploy.commands.output import STDOUT, print_json, steps
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
-from deploy.history import database_url
+from deploy.exporting import record
+from deploy.history import database_url, open_history
+from deploy.trail.asker import asker
+from shared.access.exports import Export
 from shared.epoch import head_of
 from shared.events.catalogue import LOGS
 from shared.lease import want_anew
 
+PURPOSE = "operate"
 _POLL = 0.3
 _AT = "SELECT anew, position, epoch FROM relay_position WHERE topic = %s"
 
@@ -29,12 +33,19 @@ def backup(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy the logs and the keyring of a running system, and check the copy. The key-encryption keys are not in it."""
+    """Copy the logs and the keyring of a running system, and check the copy. The key-encryption keys are not in it.
+
+    That a copy leaves is recorded before it is made.
+    """
     chosen = Home.at(home)
+    with open_history(chosen) as history:
+        events = sum(history.heads().values())
+    leaving = Export("backup", events, "all logs and the keyring, sealed")
+    mark = asyncio.run(record(chosen, asker(chosen, None).access("BACKUP logs", PURPOSE), leaving))
     with steps(quiet=as_json) as tell:
         made = backups.take(chosen, to.absolute(), tell)
     if as_json:
-        print_json({"folder": str(to.absolute()), **asdict(made)})
+        print_json({"folder": str(to.absolute()), **asdict(made), "watermark": mark})
         return
     STDOUT.print(f"Backup of {sum(made.heads.values())} events in {to}.", highlight=False)
     STDOUT.print(f"The keys in {chosen.keys} are not part of it: keep them elsewhere.", highlight=False)

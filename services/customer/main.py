@@ -18,7 +18,7 @@ from shared.eventlog.log import Log
 from shared.http import Tasks, create_app
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
 from shared.privacy.ledger import Ledger
-from shared.process import count_commits, given, keep_erased, relay_of, run, sequencer_of, signing, stream
+from shared.process import count_commits, given, indexing, keep_erased, relay_of, run, sequencer_of, signing, stream
 from shared.readiness import Auditing, Health, Publishing, answering, keyring
 from shared.relay import Relay
 from shared.settings import Settings
@@ -75,6 +75,7 @@ class Service:
                 "kafka": partial(stream, self.settings, [self.topic], relay=self.relay),
                 **({"eraser": self.eraser.run} if self.eraser else {}),
                 **signing(self.sequencer),
+                **indexing(NAME, self.settings.postgres_url),
                 **self.access.tasks(),
             }
         finally:

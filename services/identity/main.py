@@ -24,7 +24,18 @@ from shared.http import Tasks, create_app
 from shared.inbox import INBOX_DDL
 from shared.parking import parking
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
-from shared.process import admission_of, count_commits, given, keep_erased, relay_of, run, sequencer_of, signing, stream
+from shared.process import (
+    admission_of,
+    count_commits,
+    given,
+    indexing,
+    keep_erased,
+    relay_of,
+    run,
+    sequencer_of,
+    signing,
+    stream,
+)
 from shared.readiness import Auditing, Consuming, Health, Publishing, answering, keyring
 from shared.relay import Relay
 from shared.settings import Settings
@@ -83,6 +94,7 @@ class Service:
             yield {
                 "kafka": partial(stream, settings, self._topics, relay=relay, subscription=self._subscription),
                 **signing(self._sequencer),
+                **indexing(NAME, settings.postgres_url),
                 **self.access.tasks(),
             }
         finally:

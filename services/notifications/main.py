@@ -25,7 +25,7 @@ from shared.http import Tasks, create_app
 from shared.inbox import INBOX_DDL
 from shared.parking import parking
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
-from shared.process import admission_of, given, keep_erased, relay_of, run, sequencer_of, signing, stream
+from shared.process import admission_of, given, indexing, keep_erased, relay_of, run, sequencer_of, signing, stream
 from shared.readiness import Auditing, Consuming, Health, Publishing, answering, keyring
 from shared.relay import Relay
 from shared.settings import Settings
@@ -102,6 +102,7 @@ class Service:
                 "timers": self.timers.run,
                 "deliveries": self.deliveries.run,
                 **signing(self.sequencer),
+                **indexing(NAME, self.settings.postgres_url),
                 **self.access.tasks(),
             }
         finally:

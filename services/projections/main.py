@@ -29,6 +29,7 @@ from shared.process import (
     admission_of,
     authenticator_of,
     given,
+    indexing,
     join,
     keep_erased,
     relay_of,
@@ -125,7 +126,7 @@ class Service:
             await asyncio.to_thread(self.keyring.close)
 
     def _publishing_access(self) -> Tasks:
-        """What publishes and signs the access log: all services write it, and this one has no other log."""
+        """What publishes, signs and indexes the access log: all services write it, and this one has no other log."""
         log = self.access.log
         if log is None:
             return {}
@@ -135,6 +136,7 @@ class Service:
         return {
             "relay": partial(stream, settings, [self._access_topic], relay=self._relay),
             **signing(self._sequencer),
+            **indexing(ACCESS, settings.postgres_url),
         }
 
     async def _follow(self) -> None:

@@ -1,4 +1,4 @@
-"""Events of the access log: who saw personal data, what was refused to whom, and alarms of the audit trail.
+"""Events of the access log: who saw personal data, who was let in or refused, and alarms of the audit trail.
 
 An event that is about no customer is about its actor: its `customer` is the id that `about_actor` makes of the
 account, so that the chain of that id in the audit tree holds everything about the account and misses nothing.
@@ -20,6 +20,7 @@ Operation = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{1,10} \S{1,200}
 """Method and route template, such as `GET /customers/{ref}`; never an address, which may hold more."""
 Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
+Account = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:|\-]{0,127}$")]
 
 
 class PersonalDataRead(Contract):
@@ -63,6 +64,15 @@ class CommandRefused(Contract):
     status: General[Annotated[int, Field(ge=400, le=599)]]
     problem: General[Code]
     count: General[Count]
+
+
+class TokenIssued(Contract):
+    """The operators' issuer made a token: `account` has these roles for so many seconds. About that account."""
+
+    TYPE = "access.token_issued"
+    account: General[Account]
+    roles: General[tuple[Code, ...]]
+    seconds: General[Count]
 
 
 class AlarmRaised(Contract):

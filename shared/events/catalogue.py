@@ -61,6 +61,7 @@ LOGS: Mapping[str, tuple[type[Contract], ...]] = {
         access.Exported,
         access.LoginFailed,
         access.CommandRefused,
+        access.TokenIssued,
         access.AlarmRaised,
     ),
 }

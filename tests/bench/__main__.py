@@ -29,6 +29,7 @@ from tests.bench import (
     read_peers,
     rebuild,
     relay,
+    trail,
     visible,
 )
 from tests.bench.measure import Plan, Result, Spread
@@ -38,6 +39,7 @@ PATHS: dict[str, Callable[[Stand, Plan], Awaitable[list[Result]]]] = {
     "append": append.measure,
     "append_bulk": append_bulk.measure,
     "audit": audit.measure,
+    "trail": trail.measure,
     "append_peers": append_peers.measure,
     "read_peers": read_peers.measure,
     "consume_peers": consume_peers.measure,

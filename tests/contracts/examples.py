@@ -103,5 +103,6 @@ EXAMPLES: tuple[Contract, ...] = (
     access.CommandRefused(
         service="customer", operation="POST /customers/{id}/archive", status=403, problem="forbidden", count=2
     ),
+    access.TokenIssued(account="u1", roles=("auditor", "viewer"), seconds=3600),
     access.AlarmRaised(log="customer", kind="shorter", first=17, last=20, sentence="Records 17 to 20 are gone."),
 )

@@ -7,7 +7,8 @@ import pytest
 
 from deploy import cli
 from deploy.embedded.home import Home
-from shared.access.tokens import Verifier
+from shared.access.tokens import Verifier, issue
+from shared.errors import Unauthenticated
 
 
 def run(monkeypatch: pytest.MonkeyPatch, home: Path, *words: str) -> int:
@@ -41,12 +42,36 @@ def test_a_printed_token_is_accepted_by_the_services_verifier(
     assert caller.roles == {"sales", "viewer"}
 
 
+def test_after_the_issuers_key_was_moved_away_old_tokens_are_refused(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / "home")
+    home.prepare()
+    token = issue(home.keys, "u1", ["sales"])
+    (home.keys / "issuer.json").rename(tmp_path / "issuer.json")
+
+    home.prepare()
+
+    verifier = Verifier.from_file(home.jwks_file, "custlog", "custlog")
+    with pytest.raises(Unauthenticated):
+        verifier.verify(token)
+    assert verifier.verify(issue(home.keys, "u1", ["sales"])).id == "u1"
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["down"], "No system is running"),
         (["token", "--user", "u1", "--role", "sales"], "no token issuer"),
         (["logs", "nothing"], "no log of nothing"),
+        (["audit", "query"], "No system is running"),
+        (["audit", "query", "--token", "x"], "run custlog up first"),
+        (["audit", "query", "--kind", "nothing"], "no kind of event 'nothing'"),
+        (["audit", "query", "--log", "nothing"], "no log nothing"),
+        (["audit", "query", "--command", "7"], "--command '7' is no id"),
+        (["audit", "query", "--from", "yesterday"], "--from 'yesterday' is no instant"),
+        (["audit", "exposed", "--actor", "u1", "--from", "2026-01-01", "--to", "soon"], "--to 'soon' is no instant"),
+        (["audit", "diff", "x", "--from", "2026-01-02", "--to", "2026-01-01"], "later than --from"),
+        (["audit", "why", "x", "name", "--purpose", "a case"], "is no code"),
+        (["audit", "watermark"], "either the watermark or --file"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_on_standard_error(
