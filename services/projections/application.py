@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from services.projections.fold import FoldFailed, fold_view
 from services.projections.portions import Portions
+from services.projections.scratch import Scratch
 from services.projections.store import Collections, Incomplete, OtherEpoch, Store, TooLarge
 from services.projections.views.membership import moves_of
 from services.projections.views.view import WorkingSet
@@ -202,6 +203,7 @@ class Application:
         # After the transaction, which cannot drop a collection. The build that was kept is of no use after an erasure.
         if erased_in(events):
             await self.store.forget_previous(self.store.views)
+            await Scratch(self.store).sweep()
 
     async def _redrive(self, key: str, session: Any, heavy: Heavy) -> Plan:
         # A batch that plans now sees the key either parked or done, and the views of either build.

@@ -24,6 +24,7 @@ from shared.topics import partition_of
 
 ALIASES = "aliases"
 BUILDS = "builds"
+SCRATCH = "scratch"
 QUERY_MS = 5_000
 
 _NAMESPACE_EXISTS = 48
@@ -212,12 +213,14 @@ class Store:
             )
 
     async def purge(self, session: Any, subject: str) -> int:
-        """Leaves in no active view what only the subject's key could open; a build under way begins again.
+        """Leaves in no active view what only the subject's key could open; a build under way begins again, and scratch
+        builds are not read any more.
 
         Every batch that is taken afterwards sees that its events were opened before: see `Stored.purges`.
         """
         await self._hold(session, self.sources, "purges")
         await self.database[BUILDS].update_many({"running": True}, {"$set": {"purged": True}}, session=session)
+        await self._outdate_scratch(session)
         purged = 0
         for view, name in (await self.active(session)).items():
             documents = (
@@ -230,6 +233,9 @@ class Store:
                 await self.database[name].bulk_write(writes, ordered=False, session=session)
             purged += len(documents)
         return purged
+
+    async def _outdate_scratch(self, session: Any) -> None:
+        await self.database[SCRATCH].update_many({}, {"$set": {"state": "stale"}}, session=session)
 
     async def forget_previous(self, views: Iterable[str]) -> None:
         """Drops the builds that were kept when the aliases were last switched."""
@@ -247,7 +253,7 @@ class Store:
             try:
                 await create_inbox(self.database)
                 existing = set(await self.database.list_collection_names())
-                for name in {ALIASES, BUILDS} - existing:
+                for name in {ALIASES, BUILDS, SCRATCH} - existing:
                     await self.database.create_collection(name)
                 await self.database[BUILDS].create_index([("running", ASCENDING)], unique=True, sparse=True)
             except (CollectionInvalid, OperationFailure) as error:
@@ -267,6 +273,8 @@ class Store:
             return False
         of_ours = {"consumer": self.consumer}
         await self.database[PARKED].delete_many(of_ours, session=session)
+        # The logs may have gone back: what was made of them as of an instant need not be their past any more.
+        await self._outdate_scratch(session)
         rows = [
             UpdateOne(
                 {"_id": f"{self.consumer}/{source}"},
