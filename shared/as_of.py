@@ -12,7 +12,7 @@ from datetime import datetime
 
 from shared.errors import Invalid
 from shared.events.catalogue import FOLDED
-from shared.events.envelope import instant
+from shared.events.envelope import aware, instant
 
 LONGEST = 200
 _POSITION = re.compile(r"(?P<log>[a-z]+):(?P<position>[1-9][0-9]{0,17})")
@@ -57,12 +57,9 @@ def parse(text: str) -> Asked:
         if len(named) == len(positions):
             return _of_positions(named)
     try:
-        moment = datetime.fromisoformat(text)
-        instant(moment)
+        moment = aware(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise _invalid(_HOW) from None
-    if moment.tzinfo is None:
-        raise _invalid(_HOW)
     return Asked(moment, {})
 
 
