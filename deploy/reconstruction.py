@@ -97,15 +97,15 @@ async def reconstruct(
 
 async def _fold(history: History, store: Store, row: Document, as_of: AsOf, say: Callable[[str], None]) -> int:
     application, scratch = Application(store, history.keyring, {}), Scratch(store)
-    heads = history.heads()
+    heads = {log: head for log, head in history.heads().items() if log in FOLDED}
     events = history.all_events(heads, as_of)
     applied = 0
     while batch := await asyncio.to_thread(lambda: list(islice(events, BATCH))):
         await application.fold_into(None, row["views"], batch)
         applied += len(batch)
         await scratch.note(row["_id"], applied)
-        say(f"Folded {applied:,} events of at most {sum(heads[log] for log in FOLDED):,}")
-    await scratch.finish(row["_id"])
+        say(f"Folded {applied:,} events of at most {sum(heads.values()):,}")
+    await scratch.finish(row["_id"], heads)
     return applied
 
 

@@ -33,7 +33,7 @@ class AsOf:
 
     def __str__(self) -> str:
         """The one text of it, which `parse` reads back."""
-        return ",".join(f"{log}:{last}" for log, last in sorted(self.positions.items())) or self.instant
+        return positions_text(self.positions) or self.instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,11 @@ class Asked:
     def found(self, recorded_at: Collection[str]) -> AsOf:
         """With the instants at which the records at the positions were recorded; none are needed for an instant."""
         return AsOf(max(recorded_at) if self.instant is None else instant(self.instant), self.positions)
+
+
+def positions_text(positions: Mapping[str, int]) -> str:
+    """Positions by log as `parse` reads them, those of logs without a record included."""
+    return ",".join(f"{log}:{position}" for log, position in sorted(positions.items()))
 
 
 def parse(text: str) -> Asked:

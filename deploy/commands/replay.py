@@ -48,6 +48,8 @@ def replay(
             "Give --customer NUMBER to replay one customer, --view NAME or --all-views to make views as of an instant, "
             "or --check to compare all views."
         )
+    if (seen and customer is None) or ((keep or output is not None) and not wanted):
+        raise EmbeddedError("--seen goes with --customer, --keep and --output go with --view or --all-views.")
     asked = None if as_of is None else parse(as_of)
     if check:
         _check(chosen, as_json=as_json)

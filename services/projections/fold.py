@@ -7,7 +7,7 @@ import bson
 import orjson
 
 from services.projections.views import VIEWS
-from services.projections.views.membership import MOVES, only_moves_of
+from services.projections.views.membership import MOVES, moves_of, only_moves_of
 from services.projections.views.view import Document, View, WorkingSet
 from shared.events.envelope import Recorded
 
@@ -85,7 +85,12 @@ def fold_identity(
     """As `fold_all`, of one identity alone: its members' own events, and what moved them among the linked and separated
     events of everybody."""
     own = [event for event in events if event.type not in MOVES and event.customer in members]
-    return fold_all([*own, *(only_moves_of(event, members) for event in moving)], views)
+    moved = [
+        only_moves_of(event, members)
+        for event in moving
+        if any(change.customer in members for change in moves_of(event))
+    ]
+    return fold_all([*own, *moved], views)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """One identity as of an earlier instant, folded from what the timeline keeps of its members' events.
 
 No log is asked: the timeline has every event once, found by each customer it concerns. What the topics have not brought
-yet, or what is parked, is not in the answer; `reached` says how far the views are.
+yet, or what is parked, is not in the answer; `Store.reached` says how far the views are.
 """
 
 from __future__ import annotations
@@ -64,14 +64,6 @@ class Past:
             if any(member["customer"] == customer for member in document["members"]):
                 return document
         raise NotFound("There was no such customer then.")
-
-    async def reached(self) -> Mapping[str, int]:
-        """Log -> position of the newest of its events that the views have."""
-        newest: dict[str, int] = {}
-        for source, position in (await self._store.positions()).items():
-            log = source.partition(".")[0]
-            newest[log] = max(position, newest.get(log, 0))
-        return newest
 
     async def _moving(self, customer: str) -> list[Document]:
         """All linked and separated events of everybody whom a chain of them connects with the customer.

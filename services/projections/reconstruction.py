@@ -99,7 +99,7 @@ class Reconstruction:
         store = self._application.store
         positions: dict[str, int] = {}
         applied = 0
-        ends = await store.next_offsets()
+        reached, ends = await store.reached(), await store.next_offsets()
         async with self._topics.read() as reading:
             while sources := await reading.up_to(ends, BATCH):
                 batch = plan(sources, positions, ())
@@ -110,7 +110,7 @@ class Reconstruction:
                 applied += await self._apply(row, await self._counting(batch.apply, as_of))
                 reading.taken(sources)
                 await self.scratch.note(row["_id"], applied)
-        await self.scratch.finish(row["_id"])
+        await self.scratch.finish(row["_id"], reached)
         _log.info("view as of an instant made", build=row["_id"], views=list(row["views"]), applied=applied)
 
     async def _counting(self, sources: Sequence[Source], as_of: AsOf) -> list[Source]:

@@ -1,7 +1,7 @@
 """Views as of an instant, beside the live ones: which there are, who still makes them, and when they go.
 
-scratch                            {_id, views: {view: collection}, as_of, state, applied, error, made_at, updated_at,
-                                    until}
+scratch                            {_id, views: {view: collection}, as_of, state, applied, reached: {log: position},
+                                    error, made_at, updated_at, until}
 <view>__v<version>_scratch_<id>    the documents of one view of one of them
 
 `state` is running, done, failed or stale. An erasure makes all of them stale in the transaction that purges the live
@@ -10,7 +10,7 @@ views: nobody reads them from then on, and they are dropped. Times are the datab
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -56,6 +56,7 @@ class Scratch:
             "as_of": str(as_of),
             "state": "running",
             "applied": 0,
+            "reached": {},
             "error": None,
             "made_at": instant(now),
             "updated_at": instant(now),
@@ -70,9 +71,9 @@ class Scratch:
         """Says that so many events are in it and that it is being made. Raises Lost."""
         await self._update(build, "running", {"applied": applied})
 
-    async def finish(self, build: str) -> None:
-        """It is complete, and may be read. Raises Lost."""
-        await self._update(build, "running", {"state": "done"})
+    async def finish(self, build: str, reached: Mapping[str, int]) -> None:
+        """It is complete, and may be read. `reached` are the newest positions that were looked at. Raises Lost."""
+        await self._update(build, "running", {"state": "done", "reached": dict(reached)})
 
     async def fail(self, build: str, error: str) -> None:
         """It cannot be made; what there is of it is dropped."""

@@ -167,6 +167,14 @@ class Store:
             raise Incomplete
         return {name: place.position for name, place in stored.items()}
 
+    async def reached(self) -> dict[str, int]:
+        """Log -> position of the newest of its events that the active views have taken, parked ones included."""
+        newest: dict[str, int] = {}
+        for source, position in (await self.positions()).items():
+            log = source.partition(".")[0]
+            newest[log] = max(position, newest.get(log, 0))
+        return newest
+
     async def next_offsets(self, session: Any = None) -> dict[str, int]:
         """Source -> offset at which the live consumer goes on; everything before is applied or parked."""
         stored = await self.inbox.positions(session, self.sources)

@@ -30,7 +30,7 @@ async def made(served: Api, view: str, as_of: str) -> None:
     row = await scratch.begin([view], AsOf(as_of, {}))
     documents = await (await served.application.store.collection(view)).find({}).to_list(None)
     await served.database[row["views"][view]].insert_many(documents)
-    await scratch.finish(row["_id"])
+    await scratch.finish(row["_id"], {})
 
 
 async def test_a_customer_is_shown_as_it_stood_at_an_instant_or_a_position(served: Api) -> None:

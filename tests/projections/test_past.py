@@ -112,4 +112,4 @@ async def test_an_instant_to_come_and_a_position_to_come_are_refused(mongo_url: 
             await past.as_of(parse((LATER.now() + timedelta(seconds=1)).isoformat()))
         with pytest.raises(NotFound, match="customer:2"):
             await past.as_of(parse("customer:2"))
-        assert await past.reached() == {"customer": 1, "identity": 0, "notifications": 0}
+        assert await application.store.reached() == {"customer": 1, "identity": 0, "notifications": 0}

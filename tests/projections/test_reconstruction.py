@@ -116,7 +116,7 @@ async def test_an_erasure_drops_what_was_made_and_ends_what_is_being_made(mongo_
         done, running = [await scratch.begin(["directory"], as_of, keep=True) for _ in range(2)]
         for row in (done, running):
             await application.fold_into(None, row["views"], (await application.decode(first)).of(first))
-        await scratch.finish(done["_id"])
+        await scratch.finish(done["_id"], {})
         assert "secretname" in repr(await scratch.page(done, "directory", None, 10)).lower()
 
         keyring.destroy(gone)
@@ -143,7 +143,7 @@ async def test_what_a_killed_process_left_is_swept_away(mongo_url: str, keyring:
 
         assert await scratch_names(application) == [fresh["views"]["pulse"]]
         with pytest.raises(Lost):
-            await scratch.finish(running["_id"])
+            await scratch.finish(running["_id"], {})
 
 
 async def test_only_a_few_are_kept_and_not_for_long_unless_somebody_asked_for_it(
@@ -157,7 +157,7 @@ async def test_only_a_few_are_kept_and_not_for_long_unless_somebody_asked_for_it
             await scratch.begin(["pulse"], AsOf(f"2026-01-0{n}T00:00:00.000000Z", {})) for n in range(1, MOST + 3)
         ]
         for row in (kept, *passing):
-            await scratch.finish(row["_id"])
+            await scratch.finish(row["_id"], {})
         long_ago = instant(await application.store.mongo.now() - KEPT)
         await rows.update_one({"_id": passing[-1]["_id"]}, {"$set": {"until": long_ago}})
 

@@ -15,7 +15,7 @@ from services.projections.views.view import Document
 from shared.access.journal import Access, Journal
 from shared.access.levels import Level
 from shared.access.tokens import Caller
-from shared.as_of import parse
+from shared.as_of import parse, positions_text
 from shared.errors import NotFound
 from shared.events.envelope import Code
 from shared.http import asking, require
@@ -47,8 +47,7 @@ class Identities:
         known_as = None if is_uuid(ref) else ref
         customer = ref if known_as is None else (await self.number(known_as))["customer"]
         document = await self._past.identity(customer, then, known_as)
-        reached = await self._past.reached()
-        response.headers[REACHED] = ",".join(f"{log}:{position}" for log, position in sorted(reached.items()))
+        response.headers[REACHED] = positions_text(await self._store.reached())
         return document
 
     async def by_reference(self, ref: str) -> Document:

@@ -11,7 +11,7 @@ from services.projections.api.agenda import may_list
 from services.projections.api.agenda import shown as shown_reminders
 from services.projections.api.directory import shown as shown_identity
 from services.projections.api.opening import open_parts
-from services.projections.api.paging import Limit, Page
+from services.projections.api.paging import REACHED, Limit, Page
 from services.projections.api.shown import Sight
 from services.projections.past import Past
 from services.projections.reconstruction import AGAIN_SECONDS, Reconstruction
@@ -20,7 +20,7 @@ from services.projections.views import timeline
 from services.projections.views.view import Document
 from shared.access.journal import Access, Journal
 from shared.access.tokens import Caller
-from shared.as_of import LONGEST, parse
+from shared.as_of import LONGEST, parse, positions_text
 from shared.errors import NotFound, Unavailable
 from shared.http import asking, require
 from shared.privacy.keyring import Keyring
@@ -79,6 +79,7 @@ def views(past: Past, reconstruction: Reconstruction, keyring: Keyring, journal:
         access: Annotated[Access, Depends(asking)],
         after: Annotated[str | None, Query(max_length=300)] = None,
         limit: Limit = 50,
+        response: Response,
     ) -> Response | Page:
         if name not in PRESENT:
             raise NotFound(f"There is no such view; there are {', '.join(PRESENT)}.")
@@ -92,6 +93,7 @@ def views(past: Past, reconstruction: Reconstruction, keyring: Keyring, journal:
             rows = await reconstruction.scratch.page(row, name, after, limit)
         except Lost as lost:
             raise Unavailable(f"What was made of the view is gone: {lost}.", retry_after=1) from None
+        response.headers[REACHED] = positions_text(row["reached"])
         items = await PRESENT[name](rows, keyring, sight)
         await journal.read(access, sight.disclosed)
         return Page(items=items, after=rows[-1]["_id"] if len(rows) == limit else None)
