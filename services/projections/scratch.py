@@ -2,7 +2,7 @@
 
 scratch                            {_id, views: {view: collection}, as_of, state, applied, reached: {log: position},
                                     error, made_at, updated_at, until}
-<view>__v<version>_scratch_<id>    the documents of one view of one of them
+scratch_<id>_<view>_v<version>     the documents of one view of one of them
 
 `state` is running, done, failed or stale. An erasure makes all of them stale in the transaction that purges the live
 views: nobody reads them from then on, and they are dropped. Times are the database's.
@@ -49,10 +49,9 @@ class Scratch:
         Without `keep` it goes by itself after an hour, or when others are asked for.
         """
         build, now = uuid7(), await self._store.mongo.now()
-        chosen = [self._store.views[view] for view in views]
         row: Document = {
             "_id": build,
-            "views": {view.name: f"{view.prefix}{_suffix(build)}" for view in chosen},
+            "views": {view: self._name(build, view) for view in views},
             "as_of": str(as_of),
             "state": "running",
             "applied": 0,
@@ -64,7 +63,7 @@ class Scratch:
         }
         # The row first: a collection without one is swept away.
         await self._rows.insert_one(row)
-        await self._store.create(chosen, _suffix(build))
+        await self._store.create_named(row["views"])
         return row
 
     async def note(self, build: str, applied: int) -> None:
@@ -79,13 +78,12 @@ class Scratch:
         """It cannot be made; what there is of it is dropped."""
         fields = {"state": "failed", "error": error, "updated_at": instant(await self._store.mongo.now())}
         await self._rows.update_one({"_id": build, "state": "running"}, {"$set": fields})
-        await self._store.drop_build(_suffix(build))
+        await self._drop_collections(build)
 
     async def find(self, view: str, as_of: AsOf) -> Document | None:
         """The newest that has this view in this code's version as of then, in whatever state but stale."""
         rows = await self._rows.find({"as_of": str(as_of), "state": {"$ne": "stale"}}).sort("_id", -1).to_list(None)
-        prefix = self._store.views[view].prefix
-        return next((row for row in rows if row["views"].get(view, "").startswith(prefix)), None)
+        return next((row for row in rows if row["views"].get(view) == self._name(row["_id"], view)), None)
 
     async def page(self, row: Document, view: str, after: str | None, limit: int) -> list[Document]:
         """Documents of one that is done, by id behind `after`. Raises Lost: then nothing may be shown."""
@@ -110,7 +108,7 @@ class Scratch:
         for build in builds:
             # The row first, so that nobody takes collections that are gone for empty ones.
             await self._rows.delete_one({"_id": build})
-            await self._store.drop_build(_suffix(build))
+            await self._drop_collections(build)
 
     async def sweep(self) -> list[str]:
         """Drops what is stale, too old, abandoned or nobody's; answers which builds."""
@@ -126,6 +124,13 @@ class Scratch:
         await self.drop([*gone, *sorted(orphans)])
         return gone
 
+    async def _drop_collections(self, build: str) -> None:
+        names = await self._store.database.list_collection_names()
+        await self._store.drop(name for name in names if _build_in(name) == build)
+
+    def _name(self, build: str, view: str) -> str:
+        return f"{SCRATCH}_{build}_{view}_v{self._store.views[view].version}"
+
     async def _update(self, build: str, state: str, fields: Document) -> None:
         fields = {**fields, "updated_at": instant(await self._store.mongo.now())}
         done: Any = await self._rows.update_one({"_id": build, "state": state}, {"$set": fields})
@@ -133,13 +138,9 @@ class Scratch:
             raise Lost
 
 
-def _suffix(build: str) -> str:
-    return f"scratch_{build}"
-
-
 def _build_in(collection: str) -> str | None:
-    name, found, build = collection.rpartition("_scratch_")
-    return build if found and "__v" in name else None
+    kind, _, rest = collection.partition("_")
+    return rest.partition("_")[0] or None if kind == SCRATCH else None
 
 
 def _is_over(row: Document, now: datetime) -> bool:

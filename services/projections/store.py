@@ -112,13 +112,17 @@ class Store:
     async def create(self, views: Iterable[View], build: str) -> dict[str, str]:
         """Empty collections with their indexes: a transaction cannot make them in passing."""
         names = {view.name: f"{view.prefix}{build}" for view in views}
+        await self.create_named(names)
+        return names
+
+    async def create_named(self, names: Collections) -> None:
+        """The same under given names."""
         for view, name in names.items():
             collection = await self.database.create_collection(name)
             for index in self.views[view].indexes:
                 await collection.create_index(list(index))
             for index, documents in self.views[view].partial.items():
                 await collection.create_index(list(index), partialFilterExpression=documents)
-        return names
 
     async def drop(self, collections: Iterable[str]) -> None:
         """Removes builds."""

@@ -42,7 +42,7 @@ async def made(reconstruction: Reconstruction, view: str, as_of: AsOf) -> Docume
 
 async def scratch_names(application: Application) -> list[str]:
     names = await application.store.database.list_collection_names()
-    return sorted(name for name in names if "_scratch_" in name)
+    return sorted(name for name in names if name.startswith(f"{SCRATCH}_"))
 
 
 async def live(application: Application) -> Mapping[str, list[Document]]:
