@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from services.projections.views import VIEWS
 from services.projections.views.view import Document
 from shared.as_of import AsOf
 from shared.events.catalogue import FOLDED
+from shared.events.envelope import Recorded
 from shared.mongo import connect
 
 
@@ -98,15 +99,30 @@ async def reconstruct(
 async def _fold(history: History, store: Store, row: Document, as_of: AsOf, say: Callable[[str], None]) -> int:
     application, scratch = Application(store, history.keyring, {}), Scratch(store)
     heads = {log: head for log, head in history.heads().items() if log in FOLDED}
-    events = history.all_events(heads, as_of)
     applied = 0
-    while batch := await asyncio.to_thread(lambda: list(islice(events, BATCH))):
-        await application.fold_into(None, row["views"], batch)
-        applied += len(batch)
-        await scratch.note(row["_id"], applied)
-        say(f"Folded {applied:,} events of at most {sum(heads.values()):,}")
+    async with aclosing(_batches(history.all_events(heads, as_of))) as batches:
+        async for batch in batches:
+            await application.fold_into(None, row["views"], batch)
+            applied += len(batch)
+            await scratch.note(row["_id"], applied)
+            say(f"Folded {applied:,} events of at most {sum(heads.values()):,}")
     await scratch.finish(row["_id"], heads)
     return applied
+
+
+async def _batches(events: Iterator[Recorded]) -> AsyncGenerator[list[Recorded], None]:
+    """Reads and opens the next ones while these are written: PostgreSQL and MongoDB are busy at once."""
+
+    def following() -> asyncio.Task[list[Recorded]]:
+        return asyncio.create_task(asyncio.to_thread(lambda: list(islice(events, BATCH))))
+
+    coming = following()
+    try:
+        while batch := await coming:
+            coming = following()
+            yield batch
+    finally:
+        await asyncio.wait([coming])
 
 
 async def _told(store: Store, view: str, collection: str, folder: Path | None, say: Callable[[str], None]) -> Made:

@@ -75,4 +75,4 @@ def _of_positions(named: Mapping[str, int]) -> Asked:
 
 
 def _invalid(message: str) -> Invalid:
-    return Invalid("There is no such instant.", errors=[{"field": "as_of", "message": message}])
+    return Invalid(f"What as_of says {message}.", errors=[{"field": "as_of", "message": message}])

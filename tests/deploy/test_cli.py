@@ -47,6 +47,14 @@ def test_a_printed_token_is_accepted_by_the_services_verifier(
         (["down"], "No system is running"),
         (["token", "--user", "u1", "--role", "sales"], "no token issuer"),
         (["logs", "nothing"], "no log of nothing"),
+        (["replay"], "Give --customer NUMBER"),
+        (["replay", "--customer", "K-1", "--check"], "Give --customer NUMBER"),
+        (["replay", "--view", "customer"], "Say with --as-of"),
+        (["replay", "--view", "customer", "--as-of", "today", "--seen"], "--seen goes with --customer"),
+        (["replay", "--customer", "K-1", "--keep"], "--keep and --output go with --view"),
+        (["replay", "--customer", "K-1", "--as-of", "yesterday"], "neither an instant with its zone"),
+        (["replay", "--customer", "K-1", "--as-of", "customer:1"], "No system is running"),
+        (["scratch"], "No system is running"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_on_standard_error(
