@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -16,9 +15,11 @@ import psycopg
 from deploy.client import running_state
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
+from services.projections.views.membership import MOVES, members_at
+from shared.as_of import Asked, AsOf
 from shared.eventlog.mapper import open_record, parse, subjects
-from shared.events.catalogue import FOLDED, LOGS
-from shared.events.envelope import Recorded, instant
+from shared.events.catalogue import CATALOGUE, FOLDED, LOGS
+from shared.events.envelope import Recorded
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
 
 BATCH = 5_000
@@ -26,9 +27,10 @@ BATCH = 5_000
 _PAGE = "SELECT notification_id, state FROM events WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
 _OF_CUSTOMERS = "SELECT notification_id, state FROM events WHERE customer = ANY(%s::uuid[]) ORDER BY notification_id"
 _OF_TOPICS = "SELECT notification_id, state FROM events WHERE topic = ANY(%s) ORDER BY notification_id"
+_AT = "SELECT state FROM events WHERE notification_id = %s"
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM events"
 _HOLDER = "SELECT owner FROM reservations WHERE key = %s"
-_MEMBERSHIP = ("identity.linked.v1", "identity.separated.v1")
+_MEMBERSHIP = [contract.stored_type() for (name, _), contract in CATALOGUE.items() if name in MOVES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class History:
         """The number of events in each log."""
         return {log: self._rows(log, _HEAD, ())[0][0] for log in self.connections}
 
-    def all_events(self, heads: Mapping[str, int], as_of: datetime | None = None) -> Iterator[Recorded]:
+    def all_events(self, heads: Mapping[str, int], as_of: AsOf | None = None) -> Iterator[Recorded]:
         """What views are made of: every event up to `heads` (recorded not after `as_of`), log by log, in log order."""
         for log in FOLDED:
             after = 0
@@ -50,27 +52,24 @@ class History:
                 yield from self._open(rows, as_of)
                 after = rows[-1][0]
 
-    def of_customers(self, customers: Collection[str], as_of: datetime | None = None) -> list[Recorded]:
+    def of_customers(self, customers: Collection[str], as_of: AsOf | None = None) -> list[Recorded]:
         """What the logs hold about these customers, oldest first; not who looked at them."""
         events = [
             event for log in FOLDED for event in self._open(self._rows(log, _OF_CUSTOMERS, (list(customers),)), as_of)
         ]
         return sorted(events, key=lambda event: (event.recorded_at, event.log, event.position or 0))
 
-    def members(self, customer: str, as_of: datetime | None = None) -> list[str]:
-        """The customers of the identity that this customer belonged to at the instant, itself included."""
-        identity_of: dict[str, str] = {}
-        for event in self.membership(as_of):
-            identity_of.update({move.customer: move.identity for move in getattr(event.data, "moves", ())})
-        identity = identity_of.get(customer, customer)
-        members = {member for member, its in identity_of.items() if its == identity}
-        if identity_of.get(identity, identity) == identity:
-            members.add(identity)
-        return sorted(members)
+    def reads(self, customers: Collection[str], as_of: AsOf | None = None) -> list[Recorded]:
+        """What the access log holds about these customers: who was shown which of their fields, oldest first."""
+        return list(self._open(self._rows("access", _OF_CUSTOMERS, (list(customers),)), as_of))
 
-    def membership(self, as_of: datetime | None = None) -> list[Recorded]:
+    def members(self, customer: str, as_of: AsOf | None = None) -> list[str]:
+        """The customers of the identity that this customer belonged to at the instant, itself included."""
+        return sorted(members_at(self.membership(as_of), customer))
+
+    def membership(self, as_of: AsOf | None = None) -> list[Recorded]:
         """Every event that moved customers between identities, in log order."""
-        return list(self._open(self._rows("identity", _OF_TOPICS, (list(_MEMBERSHIP),)), as_of))
+        return list(self._open(self._rows("identity", _OF_TOPICS, (_MEMBERSHIP,)), as_of))
 
     def customer(self, reference: str) -> str:
         """The customer behind a number, an alias, a customer id or `source:external-id`. EmbeddedError if unknown."""
@@ -85,17 +84,30 @@ class History:
             raise EmbeddedError(f"No customer has the number, id or source:id {reference!r}.")
         return reference
 
+    def as_of(self, asked: Asked) -> AsOf:
+        """Which records count as of then. EmbeddedError if a log has not come to one of the positions."""
+        recorded_at = []
+        for log, position in asked.positions.items():
+            rows = self._rows(log, _AT, (position,))
+            if not rows:
+                raise EmbeddedError(f"The {log} log has no position {position} yet; it has {self.heads()[log]}.")
+            recorded_at.append(parse(rows[0][0]).recorded_at)
+        return asked.found(recorded_at)
+
     def _rows(self, log: str, statement: Any, given: Sequence[Any]) -> list[tuple[Any, ...]]:
         try:
             return self.connections[log].execute(statement, given, binary=True).fetchall()
         except psycopg.errors.UndefinedTable:
             return [(0,)] if statement is _HEAD else []
 
-    def _open(self, rows: Sequence[tuple[Any, ...]], as_of: datetime | None) -> Iterator[Recorded]:
+    def _open(self, rows: Sequence[tuple[Any, ...]], as_of: AsOf | None) -> Iterator[Recorded]:
         parsed = [(position, parse(state)) for position, state in rows]
         if as_of is not None:
-            until = instant(as_of)
-            parsed = [(position, record) for position, record in parsed if record.recorded_at <= until]
+            parsed = [
+                (position, record)
+                for position, record in parsed
+                if as_of.takes(record.log, position, record.recorded_at)
+            ]
         keys = self.keyring.fetch(subjects(record for _, record in parsed))
         for position, record in parsed:
             yield open_record(record, keys, position)

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-
-import msgspec
 
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import State
 from deploy.history import History
-from services.projections.fold import Difference, compare, fold_all
+from services.projections.fold import Difference, compare, fold_all, fold_identity
+from services.projections.views.customer import CUSTOMER
 from services.projections.views.golden import golden as golden_record
 from services.projections.views.view import Document
-from shared.events.envelope import Recorded, instant
+from shared.as_of import AsOf
+from shared.events.envelope import Recorded
 from shared.mongo import connect
 
 SHOWN = 20
@@ -83,13 +82,13 @@ class Life:
     members: tuple[str, ...]
     golden: tuple[Field, ...]
     events: tuple[Recorded, ...]
-    as_of: datetime | None
+    as_of: AsOf | None
 
     def as_json(self) -> dict[str, Any]:
         return {
             "identity": self.identity,
             "number": self.number,
-            "as_of": None if self.as_of is None else instant(self.as_of),
+            "as_of": None if self.as_of is None else str(self.as_of),
             "members": self.members,
             "golden": {field.name: {"value": field.value, "source": field.source, "at": field.at, "why": field.why}
                        for field in self.golden},
@@ -97,15 +96,13 @@ class Life:
         }  # fmt: skip
 
 
-def life(history: History, customer: str, as_of: datetime | None) -> Life:
+def life(history: History, customer: str, as_of: AsOf | None) -> Life:
     """A customer's identity from the logs alone. Raises EmbeddedError if it did not exist at that instant."""
-    members = frozenset(history.members(customer, as_of))
+    members = history.members(customer, as_of)
     events = history.of_customers(members, as_of)
     if not events:
-        raise EmbeddedError(f"Customer {customer} was not known at {as_of}; choose a later instant.")
-    moves = [_only_moves_of(event, members) for event in history.membership(as_of)]
-    other = [event for event in events if not hasattr(event.data, "moves")]
-    documents = fold_all([*other, *moves])["customer"]
+        raise EmbeddedError(f"Customer {customer} was not known as of {as_of}; choose a later instant.")
+    documents = fold_identity(events, history.membership(as_of), members, [CUSTOMER])["customer"]
     document = next(doc for doc in documents.values() if any(m["customer"] == customer for m in doc["members"]))
     by_id = {event.id: event for event in events}
     source_of = {m["customer"]: f"{m['source']}:{m['external_id']}" for m in document["members"]}
@@ -121,11 +118,6 @@ def life(history: History, customer: str, as_of: datetime | None) -> Life:
     )
     number = next((field.value for field in golden if field.name == "number"), None)
     return Life(document["_id"], number, tuple(sorted(source_of.values())), golden, tuple(events), as_of)
-
-
-def _only_moves_of(event: Recorded, members: frozenset[str]) -> Recorded:
-    moves = tuple(move for move in getattr(event.data, "moves", ()) if move.customer in members)
-    return msgspec.structs.replace(event, data=event.data.model_copy(update={"moves": moves}))
 
 
 def _value(event: Recorded, field: str, contact: str | None) -> Any:

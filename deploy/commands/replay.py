@@ -1,44 +1,104 @@
-"""`custlog replay`: what the logs say, of one customer or of everything, now or at an earlier instant."""
+"""`custlog replay`: what the logs say, of one customer, of views or of everything, now or at an earlier instant."""
 
 import asyncio
 from dataclasses import asdict
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deploy import replay as replaying
+from deploy import seen as seeing
 from deploy.client import running_state
 from deploy.commands.options import HomeOption, JsonOption
-from deploy.commands.output import STDOUT, print_json
+from deploy.commands.output import STDOUT, print_json, steps
 from deploy.demo import story
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
 from deploy.history import open_history
+from deploy.reconstruction import reconstruct
+from services.projections.views import VIEWS
+from shared.as_of import Asked, parse
 
 
 def replay(
     customer: Annotated[
         str | None, typer.Option("--customer", help="A customer number, an id, or SOURCE:EXTERNAL-ID.")
     ] = None,
-    as_of: Annotated[str | None, typer.Option("--as-of", help="An instant, such as 2026-11-22T09:00:00Z.")] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="An instant, as 2026-11-22T09:00:00Z, or positions, as customer:120,identity:80."),
+    ] = None,
+    views: Annotated[list[str] | None, typer.Option("--view", help="This whole view; may be repeated.")] = None,
+    *,
+    all_views: Annotated[bool, typer.Option("--all-views", help="Every view.")] = False,
+    seen: Annotated[bool, typer.Option("--seen", help="Who could see the customer, and who did.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the documents of the views, one file for each.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the views in MongoDB; see custlog scratch.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Fold the whole log and compare every view with it.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a customer's state and the events that made it, or check all views against the log."""
-    if check == (customer is not None):
-        raise EmbeddedError("Give --customer NUMBER to replay one customer, or --check to compare all views.")
-    chosen = Home.at(home)
+    """Print a customer's state and the events that made it, make views as they were, or check all views."""
+    chosen, wanted = Home.at(home), list(VIEWS) if all_views else views or []
+    if [customer is not None, bool(wanted), check].count(True) != 1:
+        raise EmbeddedError(
+            "Give --customer NUMBER to replay one customer, --view NAME or --all-views to make views as of an instant, "
+            "or --check to compare all views."
+        )
+    if (seen and customer is None) or ((keep or output is not None) and not wanted):
+        raise EmbeddedError("--seen goes with --customer, --keep and --output go with --view or --all-views.")
+    asked = None if as_of is None else parse(as_of)
     if check:
         _check(chosen, as_json=as_json)
-        return
-    with open_history(chosen) as history:
-        life = replaying.life(history, history.customer(customer or ""), _instant(as_of))
+    elif customer is None:
+        _views(chosen, wanted, asked, output, keep=keep, as_json=as_json)
+    elif seen:
+        _seen(chosen, customer, asked, as_json=as_json)
+    else:
+        _life(chosen, customer, asked, as_json=as_json)
+
+
+def _life(home: Home, customer: str, asked: Asked | None, *, as_json: bool) -> None:
+    with open_history(home) as history:
+        life = replaying.life(history, history.customer(customer), None if asked is None else history.as_of(asked))
     if as_json:
         print_json(life.as_json())
     else:
         story.show_life(life, STDOUT)
+
+
+def _seen(home: Home, customer: str, asked: Asked | None, *, as_json: bool) -> None:
+    with open_history(home) as history:
+        found = seeing.seen(history, history.customer(customer), None if asked is None else history.as_of(asked))
+    if as_json:
+        print_json(found.as_json())
+    else:
+        story.show_seen(found, STDOUT)
+
+
+def _views(
+    home: Home, views: list[str], asked: Asked | None, output: Path | None, *, keep: bool, as_json: bool
+) -> None:
+    if asked is None:
+        raise EmbeddedError("Say with --as-of as of when; the views of now are those that are served.")
+    with open_history(home) as history, steps(quiet=as_json) as say:
+        made = asyncio.run(
+            reconstruct(history, running_state(home), views, history.as_of(asked), folder=output, keep=keep, say=say)
+        )
+    if as_json:
+        print_json(asdict(made))
+        return
+    for view in made.views:
+        STDOUT.print(
+            f"view {view.view} as of {made.as_of}: {view.documents} documents, sha256 {view.digest}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if made.kept:
+        STDOUT.print(f"Kept as {made.kept}; custlog scratch --drop {made.kept} removes it.", highlight=False)
 
 
 def _check(home: Home, *, as_json: bool) -> None:
@@ -53,13 +113,3 @@ def _check(home: Home, *, as_json: bool) -> None:
             STDOUT.print(line, highlight=False)
     if not checked.equal:
         raise EmbeddedError("The views differ from the log: wait until custlog status shows lag 0, or custlog rebuild.")
-
-
-def _instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise EmbeddedError(f"--as-of {text!r} is no instant; write it as 2026-11-22T09:00:00Z.") from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

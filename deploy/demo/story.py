@@ -17,6 +17,10 @@ from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
 from deploy.history import open_history
 from deploy.replay import Life
+from deploy.seen import Seen
+from shared.access.levels import Level
+from shared.as_of import AsOf
+from shared.events.envelope import instant
 
 CANDIDATES = 50
 
@@ -60,7 +64,7 @@ async def tell(operator: Client, home: Home, chosen: Chosen, before: datetime, c
     identity = await operator.get("projections", f"/customers/{chosen.number}")
     timeline = await operator.get("projections", f"/customers/{chosen.number}/timeline", limit=100)
     with open_history(home) as history:
-        earlier = replay.life(history, chosen.customer, before)
+        earlier = replay.life(history, chosen.customer, AsOf(instant(before), {}))
     source_of = {member["customer"]: member["external_id"] for member in identity["members"]}
     console.print(f"\n[bold]Customer {chosen.number}[/] = {', '.join(source_of.values())}", highlight=False)
     console.print(_golden_table(identity["golden"]["fields"], source_of))
@@ -101,7 +105,7 @@ def _table(title: str, *columns: str) -> Table:
 
 def show_life(life: Life, console: Console) -> None:
     """A replayed customer: its state, then the events that made it."""
-    instant = "" if life.as_of is None else f" as of {life.as_of.isoformat()}"
+    instant = "" if life.as_of is None else f" as of {life.as_of}"
     console.print(f"[bold]Customer {life.number}[/]{instant} = {', '.join(life.members)}", highlight=False)
     table = _table("Golden record", "field", "value", "from", "why")
     for field in life.golden:
@@ -128,3 +132,17 @@ def _text(value: Any) -> str:
         parts = (" ".join(part) if isinstance(part, list) else part for part in value.values() if part)
         return ", ".join(str(part) for part in parts)
     return "" if value is None else str(value)
+
+
+def show_seen(seen: Seen, console: Console) -> None:
+    """Who could see a customer, and who was shown what of it."""
+    levels = [level.value for level in Level]
+    could = _table("Could see, by the policy of this version", "role", *levels)
+    for role, sights in seen.could.items():
+        could.add_row(role, *(sights[level] for level in levels))
+    console.print(could)
+    did = _table("Did see", "position", "recorded", "who", "purpose", "through", "operation", "customer", "fields")
+    for read in seen.did:
+        what = (read.operation, read.customer, " ".join(read.fields))
+        did.add_row(f"access:{read.position}", read.recorded_at, read.actor, read.purpose, read.channel, *what)
+    console.print(did)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from services.projections.fold import FoldFailed, fold_view
 from services.projections.portions import Portions
+from services.projections.scratch import Scratch
 from services.projections.store import Collections, Incomplete, OtherEpoch, Store, TooLarge
 from services.projections.views.membership import moves_of
 from services.projections.views.view import WorkingSet
@@ -204,6 +205,7 @@ class Application:
         if erased_in(events):
             crash_here("views.before_drop_retired")
             await self.store.drop_retired()
+            await Scratch(self.store).sweep()
 
     async def _redrive(self, key: str, session: Any, heavy: Heavy) -> Plan:
         # A batch that plans now sees the key either parked or done, and the views of either build.

@@ -7,6 +7,7 @@ import bson
 import orjson
 
 from services.projections.views import VIEWS
+from services.projections.views.membership import MOVES, moves_of, only_moves_of
 from services.projections.views.view import Document, View, WorkingSet
 from shared.events.envelope import Recorded
 
@@ -76,6 +77,20 @@ def fold_all(
     working_sets = {view.name: WorkingSet() for view in views}
     fold_batch(views, list(events), working_sets)
     return {name: working.documents for name, working in working_sets.items()}
+
+
+def fold_identity(
+    events: Iterable[Recorded], moving: Iterable[Recorded], members: Collection[str], views: Collection[View]
+) -> dict[str, dict[str, Document]]:
+    """As `fold_all`, of one identity alone: its members' own events, and what moved them among the linked and separated
+    events of everybody."""
+    own = [event for event in events if event.type not in MOVES and event.customer in members]
+    moved = [
+        only_moves_of(event, members)
+        for event in moving
+        if any(change.customer in members for change in moves_of(event))
+    ]
+    return fold_all([*own, *moved], views)
 
 
 @dataclass(frozen=True, slots=True)

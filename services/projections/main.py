@@ -11,7 +11,9 @@ from pymongo.errors import PyMongoError
 from services.projections import api
 from services.projections.application import NAME, Application
 from services.projections.consumer import TOPICS, Consumer
+from services.projections.past import Past
 from services.projections.rebuild import Rebuild
+from services.projections.reconstruction import Reconstruction
 from services.projections.store import Store
 from services.projections.streams import Topics
 from services.projections.views import VIEWS
@@ -84,6 +86,7 @@ class Service:
         )
         everything = Topics(settings.kafka, list(topics), settings.partitions, authenticator_of(settings))
         self.rebuild = Rebuild(self.application, everything)
+        self.reconstruction = Reconstruction(self.application, everything)
         log = self.access.log
         self.readiness = Health(
             {"mongo": answering(self.mongo.ping), "keyring": keyring(self.keyring), **self.access.questions()},
@@ -99,6 +102,7 @@ class Service:
                 api.customers(self.store, self.keyring, self.access.journal),
                 api.directory(self.store, self.access.journal),
                 api.agenda(self.store, self.keyring, self.access.journal),
+                api.views(Past(self.store, self.keyring), self.reconstruction, self.keyring, self.access.journal),
                 parking(self.application.parked, self.application.redrive),
                 api.operations(self.application, self.rebuild),
             ],
@@ -117,10 +121,12 @@ class Service:
             yield {
                 "consumer": self._follow,
                 "watch": self.consumer.watch,
+                "scratch": self.reconstruction.keep_tidy,
                 **self.access.tasks(),
                 **self._publishing_access(),
             }
         finally:
+            await self.reconstruction.stop()
             await self.mongo.close()
             await self.access.close()
             await asyncio.to_thread(self.keyring.close)

@@ -25,6 +25,7 @@ from shared.topics import partition_of
 
 ALIASES = "aliases"
 BUILDS = "builds"
+SCRATCH = "scratch"
 QUERY_MS = 5_000
 
 _NAMESPACE_EXISTS = 48
@@ -112,13 +113,17 @@ class Store:
     async def create(self, views: Iterable[View], build: str) -> dict[str, str]:
         """Empty collections with their indexes: a transaction cannot make them in passing."""
         names = {view.name: f"{view.prefix}{build}" for view in views}
+        await self.create_named(names)
+        return names
+
+    async def create_named(self, names: Collections) -> None:
+        """The same under given names."""
         for view, name in names.items():
             collection = await self.database.create_collection(name)
             for index in self.views[view].indexes:
                 await collection.create_index(list(index))
             for index, documents in self.views[view].partial.items():
                 await collection.create_index(list(index), partialFilterExpression=documents)
-        return names
 
     async def drop(self, collections: Iterable[str]) -> None:
         """Removes builds."""
@@ -167,6 +172,14 @@ class Store:
             raise Incomplete
         return {name: place.position for name, place in stored.items()}
 
+    async def reached(self) -> dict[str, int]:
+        """Log -> position of the newest of its events that the active views have taken, parked ones included."""
+        newest: dict[str, int] = {}
+        for source, position in (await self.positions()).items():
+            log = source.partition(".")[0]
+            newest[log] = max(position, newest.get(log, 0))
+        return newest
+
     async def next_offsets(self, session: Any = None) -> dict[str, int]:
         """Source -> offset at which the live consumer goes on; everything before is applied or parked."""
         stored = await self.inbox.positions(session, self.sources)
@@ -214,7 +227,8 @@ class Store:
             )
 
     async def purge(self, session: Any, subject: str) -> int:
-        """Leaves in no active view what only the subject's key could open; a build under way begins again.
+        """Leaves in no active view what only the subject's key could open; a build under way begins again, and scratch
+        builds are not read any more.
 
         Every batch that is taken afterwards sees that its events were opened before: see `Stored.purges`. The builds
         that were kept are retired: `drop_retired` has to follow, and does after a crash.
@@ -222,6 +236,7 @@ class Store:
         await self._hold(session, self.sources, "purges")
         await self.database[BUILDS].update_many({"running": True}, {"$set": {"purged": True}}, session=session)
         await self.retire(self.views, session)
+        await self._outdate_scratch(session)
         purged = 0
         for view, name in (await self.active(session)).items():
             documents = (
@@ -249,6 +264,9 @@ class Store:
             await self.drop(row["retired"])
             await self.database[ALIASES].update_one({"_id": row["_id"]}, {"$pullAll": {"retired": row["retired"]}})
 
+    async def _outdate_scratch(self, session: Any) -> None:
+        await self.database[SCRATCH].update_many({}, {"$set": {"state": "stale"}}, session=session)
+
     def _is_ours(self, row: Mapping[str, Any]) -> bool:
         return row["_id"] in self.views and row["version"] == self.views[row["_id"]].version
 
@@ -257,7 +275,7 @@ class Store:
             try:
                 await create_inbox(self.database)
                 existing = set(await self.database.list_collection_names())
-                for name in {ALIASES, BUILDS} - existing:
+                for name in {ALIASES, BUILDS, SCRATCH} - existing:
                     await self.database.create_collection(name)
                 await self.database[BUILDS].create_index([("running", ASCENDING)], unique=True, sparse=True)
             except (CollectionInvalid, OperationFailure) as error:
@@ -277,6 +295,8 @@ class Store:
             return False
         of_ours = {"consumer": self.consumer}
         await self.database[PARKED].delete_many(of_ours, session=session)
+        # The logs may have gone back: what was made of them as of an instant need not be their past any more.
+        await self._outdate_scratch(session)
         rows = [
             UpdateOne(
                 {"_id": f"{self.consumer}/{source}"},

@@ -40,8 +40,8 @@ class Topics:
             isolation_level="read_committed",
         )
         consumer.assign(self._places)
-        await consumer.start()
         try:
+            await consumer.start()
             await consumer.seek_to_beginning(*self._places)
             yield Reading(consumer, None if self._authenticator is None else Admission(self._authenticator))
         finally:

@@ -49,7 +49,8 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _aware(value: datetime) -> datetime:
+def aware(value: datetime) -> datetime:
+    """The same in UTC. ValueError without a zone, or out of the years that `instant` writes in the order of time."""
     if value.tzinfo is None:
         raise ValueError("a time needs its offset, e.g. 2026-11-22T09:00:00Z")
     # Earlier years are not written with four digits; next to the last one not every offset can be taken off.
@@ -58,7 +59,7 @@ def _aware(value: datetime) -> datetime:
     return utc
 
 
-Instant = Annotated[datetime, AfterValidator(_aware), PlainSerializer(instant, return_type=str, when_used="json")]
+Instant = Annotated[datetime, AfterValidator(aware), PlainSerializer(instant, return_type=str, when_used="json")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=10_000, strip_whitespace=True)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\-]{0,63}$")]

@@ -26,6 +26,7 @@ from tests.bench import (
     fold,
     imports,
     machine,
+    past,
     read_peers,
     rebuild,
     relay,
@@ -49,6 +50,7 @@ PATHS: dict[str, Callable[[Stand, Plan], Awaitable[list[Result]]]] = {
     "import": imports.measure,
     "visible": visible.measure,
     "rebuild": rebuild.measure,
+    "past": past.measure,
 }
 FULL = Plan(rounds=5, seconds=3, size=20_000)
 SMOKE = Plan(rounds=1, seconds=0.5, size=1_000, fetch=False)

@@ -72,6 +72,14 @@ def test_after_the_issuers_key_was_moved_away_old_tokens_are_refused(tmp_path: P
         (["audit", "diff", "x", "--from", "2026-01-02", "--to", "2026-01-01"], "later than --from"),
         (["audit", "why", "x", "name", "--purpose", "a case"], "is no code"),
         (["audit", "watermark"], "either the watermark or --file"),
+        (["replay"], "Give --customer NUMBER"),
+        (["replay", "--customer", "K-1", "--check"], "Give --customer NUMBER"),
+        (["replay", "--view", "customer"], "Say with --as-of"),
+        (["replay", "--view", "customer", "--as-of", "today", "--seen"], "--seen goes with --customer"),
+        (["replay", "--customer", "K-1", "--keep"], "--keep and --output go with --view"),
+        (["replay", "--customer", "K-1", "--as-of", "yesterday"], "neither an instant with its zone"),
+        (["replay", "--customer", "K-1", "--as-of", "customer:1"], "No system is running"),
+        (["scratch"], "No system is running"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_on_standard_error(

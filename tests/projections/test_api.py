@@ -12,7 +12,10 @@ import httpx
 import pytest
 
 from services.projections import api
+from services.projections.application import Application
+from services.projections.past import Past
 from services.projections.rebuild import Rebuild
+from services.projections.reconstruction import Reconstruction
 from services.projections.store import ALIASES
 from services.projections.streams import Topics
 from shared.access.journal import Journal
@@ -51,8 +54,12 @@ class Api:
     carl: str
     gone: str
     keyring: SwitchedKeyring
-    database: Any
+    application: Application
     access: SwitchedLog
+
+    @property
+    def database(self) -> Any:
+        return self.application.store.database
 
     async def get(self, path: str, *roles: str, **query: Any) -> httpx.Response:
         token = issue(self.issuer, "u1", roles or ("manager",))
@@ -146,20 +153,22 @@ async def served(mongo_url: str, keyring: Keyring, tmp_path_factory: pytest.Temp
     async with views_in(mongo_url, keyring) as application:
         await application.take(sources(records))
         store: Any = application.store
-        rebuild = Rebuild(application, Topics("localhost:1", list(TOPICS), PARTITIONS))
+        topics = Topics("localhost:1", list(TOPICS), PARTITIONS)
+        rebuild = Rebuild(application, topics)
         ring: Any = switched
         journal = Journal(access)
         routers = [
             api.customers(store, ring, journal),
             api.directory(store, journal),
             api.agenda(store, ring, journal),
+            api.views(Past(store, ring), Reconstruction(application, topics), ring, journal),
             parking(application.parked, application.redrive),
             api.operations(application, rebuild),
         ]
         app = create_app(Settings(service="projections"), verifier, routers, ready, journal=journal)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield Api(client, issuer, ann, ben, carl, gone, switched, store.database, access)
+            yield Api(client, issuer, ann, ben, carl, gone, switched, application, access)
 
 
 async def test_a_customer_is_found_by_every_reference(served: Api) -> None:

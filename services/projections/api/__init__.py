@@ -4,5 +4,6 @@ from services.projections.api.agenda import agenda
 from services.projections.api.customers import customers
 from services.projections.api.directory import directory
 from services.projections.api.operations import operations
+from services.projections.api.views import views
 
-__all__ = ["agenda", "customers", "directory", "operations"]
+__all__ = ["agenda", "customers", "directory", "operations", "views"]

@@ -45,10 +45,8 @@ def agenda(store: Store, keyring: Keyring, journal: Journal) -> APIRouter:
         after: Annotated[str | None, Query(max_length=200)] = None,
         limit: Limit = 50,
     ) -> Page:
-        # Whoever may sort by a date learns it.
         sight = Sight(who.roles)
-        if not sight.whole(Level.SENSITIVE):
-            raise Forbidden("None of your roles may list reminders by date.")
+        may_list(sight)
         found = listed(_text(first), _text(last), state=state, assignee=assignee, after=parse_cursor(after))
         collection = await store.collection("agenda")
         rows = (
@@ -57,8 +55,7 @@ def agenda(store: Store, keyring: Keyring, journal: Journal) -> APIRouter:
             .limit(limit)
             .to_list(None)
         )
-        opened = await open_parts(keyring, [part for row in rows for part in row["sealed"]])
-        items = [_shown(row, opened, sight) for row in rows]
+        items = await shown(rows, keyring, sight)
         await journal.read(access, sight.disclosed)
         return Page(items=items, after=cursor(items, limit, "local_date", "id"))
 
@@ -70,6 +67,18 @@ def agenda(store: Store, keyring: Keyring, journal: Journal) -> APIRouter:
         return days
 
     return router
+
+
+def may_list(sight: Sight) -> None:
+    """Raises Forbidden: whoever may sort by a date learns it."""
+    if not sight.whole(Level.SENSITIVE):
+        raise Forbidden("None of your roles may list reminders by date.")
+
+
+async def shown(rows: list[Document], keyring: Keyring, sight: Sight) -> list[dict[str, Any]]:
+    """Reminders as an answer."""
+    opened = await open_parts(keyring, [part for row in rows for part in row["sealed"]])
+    return [_shown(row, opened, sight) for row in rows]
 
 
 def _shown(row: Document, opened: Any, sight: Sight) -> dict[str, Any]:

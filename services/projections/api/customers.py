@@ -6,14 +6,16 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from services.projections.api import present
 from services.projections.api.opening import Opened, open_parts
-from services.projections.api.paging import Limit, Page, cursor, parse_cursor
+from services.projections.api.paging import REACHED, AsOfText, Limit, Page, cursor, parse_cursor
 from services.projections.api.shown import Sight
+from services.projections.past import Past
 from services.projections.store import QUERY_MS, Store
 from services.projections.views import numbers, timeline
 from services.projections.views.view import Document
 from shared.access.journal import Access, Journal
 from shared.access.levels import Level
 from shared.access.tokens import Caller
+from shared.as_of import parse, positions_text
 from shared.errors import NotFound
 from shared.events.envelope import Code
 from shared.http import asking, require
@@ -27,11 +29,26 @@ Asking = Annotated[Access, Depends(asking)]
 
 
 class Identities:
-    """Finds the identity that a reference means."""
+    """Finds the identity that a reference means, now or then."""
 
     def __init__(self, store: Store, keyring: Keyring) -> None:
         self._store = store
         self._keyring = keyring
+        self._past = Past(store, keyring)
+
+    async def wanted(self, ref: str, as_of: str | None, response: Response) -> Document:
+        """The identity's document, as of then if an instant is given. NotFound if nobody has or had that id or number.
+
+        Raises Invalid if it is no instant that has passed.
+        """
+        if as_of is None:
+            return await self.by_reference(ref)
+        then = await self._past.as_of(parse(as_of))
+        known_as = None if is_uuid(ref) else ref
+        customer = ref if known_as is None else (await self.number(known_as))["customer"]
+        document = await self._past.identity(customer, then, known_as)
+        response.headers[REACHED] = positions_text(await self._store.reached())
+        return document
 
     async def by_reference(self, ref: str) -> Document:
         """The identity's document. NotFound if nobody has that id or number."""
@@ -39,10 +56,6 @@ class Identities:
             # Membership first: an identity keeps its id although its oldest customer may have been moved away.
             return await self._of_customer(ref, {"_id": ref})
         return await self._of_customer((await self.number(ref))["customer"])
-
-    async def by_source(self, source: str, external_id: str) -> Document:
-        """The identity of the customer that a source knows by this id."""
-        return await self._of_customer((await self.number(numbers.source_key(source, external_id)))["customer"])
 
     async def number(self, key: str) -> Document:
         """Whom a number, alias or source key means."""
@@ -62,8 +75,8 @@ class Identities:
         """What happened to these customers, in the order in which it happened."""
         found = timeline.of_customers(customers, event_type=event_type, after=parse_cursor(after))
         collection = await self._store.collection("timeline")
-        rows = collection.find(found, max_time_ms=QUERY_MS).sort([("at", 1), ("_id", 1)]).limit(limit)
-        items = [{"id": row.pop("_id"), **row} for row in await rows.to_list(None)]
+        rows = collection.find(found, {"record": 0}, max_time_ms=QUERY_MS).sort([("at", 1), ("_id", 1)]).limit(limit)
+        items = [timeline.shown(row) for row in await rows.to_list(None)]
         return Page(items=items, after=cursor(items, limit, "at", "id"))
 
     async def _of_customer(self, customer: str, *alternatives: Document) -> Document:
@@ -81,25 +94,39 @@ def customers(store: Store, keyring: Keyring, journal: Journal) -> APIRouter:
     found = Identities(store, keyring)
 
     @router.get("/customers/by-source/{source}/{external_id:path}", summary="By the id another system gave")
-    async def by_source(source: Code, external_id: External, who: Reader, access: Asking) -> dict[str, Any]:
-        sight, document = Sight(who.roles), await found.by_source(source, external_id)
+    async def by_source(
+        *,
+        source: Code,
+        external_id: External,
+        who: Reader,
+        access: Asking,
+        response: Response,
+        as_of: AsOfText = None,
+    ) -> dict[str, Any]:
+        key = numbers.source_key(source, external_id)
+        sight, document = Sight(who.roles), await found.wanted(key, as_of, response)
         known = present.identity(document, await found.opened(document, sight), sight)
         await journal.read(access, sight.disclosed)
         return known
 
     @router.get("/customers/{ref}", summary="Everything known about an identity")
-    async def whole(ref: Ref, who: Reader, access: Asking, response: Response) -> dict[str, Any]:
-        sight, document = Sight(who.roles), await found.by_reference(ref)
+    async def whole(
+        ref: Ref, who: Reader, access: Asking, response: Response, as_of: AsOfText = None
+    ) -> dict[str, Any]:
+        sight, document = Sight(who.roles), await found.wanted(ref, as_of, response)
         for member in document["members"]:
-            if member["customer"] == ref:
+            # No change can rest on what was seen of the past.
+            if member["customer"] == ref and as_of is None:
                 response.headers["ETag"] = f'"{member["version"]}"'
         known = present.identity(document, await found.opened(document, sight), sight)
         await journal.read(access, sight.disclosed)
         return known
 
     @router.get("/customers/{ref}/golden", summary="The value that holds for every field, and why")
-    async def golden(ref: Ref, who: Reader, access: Asking) -> dict[str, Any]:
-        sight, document = Sight(who.roles), await found.by_reference(ref)
+    async def golden(
+        ref: Ref, who: Reader, access: Asking, response: Response, as_of: AsOfText = None
+    ) -> dict[str, Any]:
+        sight, document = Sight(who.roles), await found.wanted(ref, as_of, response)
         record = present.golden(document, await found.opened(document, sight), sight)
         await journal.read(access, sight.disclosed)
         return {"identity": document["_id"], **record}

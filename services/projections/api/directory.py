@@ -68,14 +68,15 @@ def directory(store: Store, journal: Journal) -> APIRouter:
         # On every page of a search the same way: nothing begins like this, so it is looked for inside words.
         if not rows and name is not None and await begins_nowhere():
             rows = await page(inside_words=True)
-        items = [_shown(row, sight) for row in rows]
+        items = [shown(row, sight) for row in rows]
         await journal.read(access, sight.disclosed)
         return Page(items=items, after=cursor(items, limit, "identity"))
 
     return router
 
 
-def _shown(row: Document, sight: Sight) -> dict[str, Any]:
+def shown(row: Document, sight: Sight) -> dict[str, Any]:
+    """One identity as an answer."""
     members = row["members"]
     return {
         "identity": row["_id"],

@@ -1,14 +1,25 @@
-"""Pages of a list: a capped length, and a cursor that names the last item by what the list is sorted by."""
+"""Pages of a list: a capped length, and a cursor that names the last item by what the list is sorted by. And as of
+when."""
 
 from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import BaseModel
 
+from shared.as_of import LONGEST
 from shared.errors import Invalid
 
 MOST = 200
 Limit = Annotated[int, Query(ge=1, le=MOST)]
+AsOfText = Annotated[
+    str | None,
+    Query(
+        max_length=LONGEST,
+        description="an instant with its zone (2026-11-22T09:00:00Z), or positions (customer:120,identity:80)",
+    ),
+]
+REACHED = "Custlog-Reached"
+"""Header of an answer about the past: log:position of the newest event of each log that the views have."""
 
 
 class Page(BaseModel):

@@ -5,8 +5,10 @@ the highest position holds, so the order in which the partitions are read does n
 customer's first own event: its member then stands there with nothing but its id.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
+
+import msgspec
 
 from services.projections.views.view import Document, Filter, Fold, WorkingSet
 from shared.events.envelope import Recorded
@@ -48,6 +50,29 @@ def moves_of(event: Recorded) -> tuple[Move, ...]:
     """The memberships that an event changes."""
     # By type, not by class: isinstance of a pydantic class costs more than everything else here.
     return cast("Linked | Separated", event.data).moves if event.type in MOVES else ()
+
+
+def members_at(moving: Iterable[Recorded], customer: str) -> frozenset[str]:
+    """The customers of the identity to which this customer belongs after these linked and separated events.
+
+    Of an event without a position nothing is known; the others hold as in the views, whatever their order.
+    """
+    held: dict[str, tuple[int, str]] = {}
+    for event in moving:
+        for change in moves_of(event):
+            known = held.get(change.customer, (0, change.customer))
+            held[change.customer] = max(known, (event.position or 0, change.identity))
+    _, identity = held.get(customer, (0, customer))
+    members = {member for member, (_, its) in held.items() if its == identity}
+    if identity not in held:
+        members.add(identity)
+    return frozenset(members)
+
+
+def only_moves_of(event: Recorded, members: Collection[str]) -> Recorded:
+    """The event as far as it moves these customers."""
+    moves = tuple(change for change in moves_of(event) if change.customer in members)
+    return msgspec.structs.replace(event, data=event.data.model_copy(update={"moves": moves}))
 
 
 def members_wanted(
