@@ -18,7 +18,7 @@ from shared import metrics
 from shared.errors import Unavailable, VersionConflict
 from shared.eventlog.commit import MAX_EVENTS, Append, Commit
 from shared.eventlog.log import Log
-from shared.events.access import AlarmRaised, CommandRefused, LoginFailed, PersonalDataRead, about_actor
+from shared.events.access import AlarmRaised, CommandRefused, Exported, LoginFailed, PersonalDataRead, about_actor
 from shared.events.envelope import Actor, Cause, Contract
 from shared.ids import uuid7
 from shared.log import get_logger
@@ -72,6 +72,11 @@ class Journal:
             return
         log, cause = self._log, access.cause()
         await asyncio.gather(*(self._append(log, cause, part) for part in _parts(events, MAX_EVENTS)))
+
+    async def exported(self, access: Access, event: Exported, customer: str | None = None) -> None:
+        """Makes durable that rows leave, about a customer or else about the account. Raises Unavailable (retry)."""
+        if self._log is not None:
+            await self._append(self._log, access.cause(), [(customer or about_actor(access.actor.id), event)])
 
     def refused(self, access: Access, refusal: Refusal) -> None:
         """Takes note of a refusal or an alarm, to be written within a second. From any thread; raises nothing."""

@@ -14,11 +14,20 @@ import pytest
 from deploy.history import database_url
 from shared import metrics
 from shared.access import journal as journals
+from shared.access.exports import Export, record
 from shared.access.journal import Access, Journal
 from shared.errors import Unavailable
 from shared.eventlog.log import Log
 from shared.eventlog.mapper import parse
-from shared.events.access import ANONYMOUS, AlarmRaised, CommandRefused, LoginFailed, PersonalDataRead, about_actor
+from shared.events.access import (
+    ANONYMOUS,
+    AlarmRaised,
+    CommandRefused,
+    Exported,
+    LoginFailed,
+    PersonalDataRead,
+    about_actor,
+)
 from shared.events.envelope import Actor, Recorded
 from shared.ids import uuid7
 from shared.privacy.keyring import Keyring
@@ -101,6 +110,19 @@ async def test_more_customers_than_one_commit_takes_are_recorded_too(log: Log) -
     await Journal(log).read(access(), many)
 
     assert {event.customer for event in events(log)} == many.keys()
+
+
+async def test_an_export_is_recorded_under_the_watermark_that_its_file_carries(log: Log) -> None:
+    journal = Journal(log)
+
+    about_ann = await record(journal, access("u1"), Export("subject", 12, "subject_access", ANN))
+    about_many = await record(journal, access("u1"), Export("audit", 0, "inspection"))
+
+    assert about_ann != about_many
+    assert {event.customer: event.data for event in events(log)} == {
+        ANN: Exported(what="subject", rows=12, watermark=about_ann, reason="subject_access"),
+        about_actor("u1"): Exported(what="audit", rows=0, watermark=about_many, reason="inspection"),
+    }
 
 
 async def test_alike_refusals_are_one_event_with_their_count(log: Log) -> None:
