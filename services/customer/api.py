@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from services.customer.application import Aggregate, Answer, Application, Context
 from services.customer.domain import customer_commands as commands
 from services.customer.domain import erasure_commands as erasure
+from services.customer.domain import rights_commands as rights
 from services.customer.domain.command import Code, Command, Id
 from services.customer.domain.interaction import RecordInteraction
 from services.customer.domain.order import DeliverOrder, PayOrder, PlaceOrder, ReturnOrder
@@ -39,8 +40,12 @@ CUSTOMER_COMMANDS: Mapping[str, type[Command]] = {
     "add-relationship": commands.AddRelationship,
     "end-relationship": commands.EndRelationship,
     "assign-owner": commands.AssignOwner,
-    "give-consent": commands.GiveConsent,
-    "withdraw-consent": commands.WithdrawConsent,
+    "give-consent": rights.GiveConsent,
+    "withdraw-consent": rights.WithdrawConsent,
+    "restrict-processing": rights.RestrictProcessing,
+    "lift-restriction": rights.LiftRestriction,
+    "raise-objection": rights.RaiseObjection,
+    "withdraw-objection": rights.WithdrawObjection,
     "set-extension-field": commands.SetExtensionField,
     "archive": commands.Archive,
     "restore": commands.Restore,
@@ -69,6 +74,7 @@ ACTIONS: Mapping[type[Command], Action] = {
     erasure.ApproveErasure: "erasure.decide",
     erasure.PlaceHold: "erasure.decide",
     erasure.LiftHold: "erasure.decide",
+    rights.LiftRestriction: "erasure.decide",
 }
 """Command -> the action that a role has to allow; those that are not listed: customer.write."""
 FORMATS: Mapping[str, Format] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}

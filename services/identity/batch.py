@@ -273,7 +273,8 @@ def _seal(customer: str, draft: _Draft, keys: Mapping[str, DataKey]) -> store.Pr
     key = keys.get(customer)
     if key is None:
         return store.Profile(customer, draft.version, None)
-    return store.Profile(customer, draft.version, seal(key, draft.features.to_json(), _place(customer)))
+    sealed = seal(key, draft.features.to_json(), _place(customer))
+    return store.Profile(customer, draft.version, sealed, draft.features.restricted)
 
 
 def _open(profile: store.Profile, keys: Mapping[str, DataKey]) -> Features:

@@ -19,6 +19,7 @@ from shared.events.envelope import SealedPart
 DDL = """
 CREATE TABLE IF NOT EXISTS profiles (
     customer uuid PRIMARY KEY, version bigint NOT NULL, key text, nonce text, ct text);
+ALTER TABLE profiles ADD COLUMN IF NOT EXISTS restricted boolean NOT NULL DEFAULT false;
 CREATE TABLE IF NOT EXISTS evidence (
     key bytea NOT NULL, customer uuid NOT NULL, rule smallint NOT NULL, PRIMARY KEY (key, customer));
 CREATE INDEX IF NOT EXISTS evidence_customer ON evidence (customer);
@@ -34,7 +35,7 @@ CREATE TABLE IF NOT EXISTS numbering (scope text PRIMARY KEY, next bigint NOT NU
 COMMON = 50
 """A key that more customers share says nothing about who they are, and is not used."""
 
-_PROFILES = "SELECT customer::text, version, key, nonce, ct FROM profiles WHERE customer = ANY(%s::uuid[])"
+_PROFILES = "SELECT customer::text, version, key, nonce, ct, restricted FROM profiles WHERE customer = ANY(%s::uuid[])"
 _HOLDERS = """
 SELECT given.place, holder.customer::text
 FROM unnest(%s::bytea[]) WITH ORDINALITY AS given (key, place)
@@ -52,10 +53,11 @@ _TAKE_SERIALS = """
 INSERT INTO numbering AS counter (scope, next) VALUES (%(scope)s, %(count)s + 1)
 ON CONFLICT (scope) DO UPDATE SET next = counter.next + %(count)s RETURNING next - %(count)s AS first"""
 _PUT_PROFILES = """
-INSERT INTO profiles (customer, version, key, nonce, ct)
-SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::text[])
+INSERT INTO profiles (customer, version, key, nonce, ct, restricted)
+SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::boolean[])
 ON CONFLICT (customer) DO UPDATE
-SET version = excluded.version, key = excluded.key, nonce = excluded.nonce, ct = excluded.ct"""
+SET version = excluded.version, key = excluded.key, nonce = excluded.nonce, ct = excluded.ct,
+    restricted = excluded.restricted"""
 _PUT_VERSION = "UPDATE profiles SET version = %s WHERE customer = %s"
 _PUT_EVIDENCE = """
 INSERT INTO evidence (key, customer, rule)
@@ -84,11 +86,15 @@ WHERE l.a = given.a AND l.b = given.b"""
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One customer: the version of its identity stream and its sealed features (None once purged or erased)."""
+    """One customer: the version of its identity stream and its sealed features (None once purged or erased).
+
+    `restricted` says that its data may only be kept.
+    """
 
     customer: str
     version: int
     sealed: SealedPart | None
+    restricted: bool = False
 
 
 def create_tables(cursor: Cursor[Any]) -> None:
@@ -113,7 +119,7 @@ def _run(cursor: Cursor[Any], statement: Any, parameters: Any) -> Cursor[Any]:
 def profiles(cursor: Cursor[Any], customers: Collection[str]) -> dict[str, Profile]:
     """The profiles of those customers that have one."""
     rows = _run(cursor, _PROFILES, (_array(customers),)).fetchall()
-    return {row["customer"]: Profile(row["customer"], row["version"], _sealed(row)) for row in rows}
+    return {row["customer"]: Profile(row["customer"], row["version"], _sealed(row), row["restricted"]) for row in rows}
 
 
 def _sealed(row: Mapping[str, Any]) -> SealedPart | None:
@@ -168,6 +174,7 @@ def put_profiles(cursor: Cursor[Any], changed: Sequence[Profile]) -> None:
         _array(None if part is None else part.key for part in sealed),
         _array(None if part is None else part.nonce for part in sealed),
         _array(None if part is None else part.ct for part in sealed),
+        _array(profile.restricted for profile in changed),
     )
     _run(cursor, _PUT_PROFILES, columns)
 

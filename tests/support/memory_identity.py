@@ -64,7 +64,7 @@ def save(cursor: Any, before: Identities, after: Identities, positions: Mapping[
 
 def put_version(cursor: Any, customer: str, version: int) -> None:
     known: Profile = cursor["profiles"][customer]
-    cursor["profiles"][customer] = Profile(customer, version, known.sealed)
+    cursor["profiles"][customer] = Profile(customer, version, known.sealed, known.restricted)
 
 
 def put_evidence(cursor: Any, added: Iterable[tuple[str, Mapping[bytes, int]]]) -> None:

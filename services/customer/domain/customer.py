@@ -6,11 +6,12 @@ from functools import partial
 from typing import assert_never
 
 from services.customer.domain import customer_commands as commands
-from services.customer.domain import erasure
+from services.customer.domain import erasure, rights
 from services.customer.domain.command import invalid
 from services.customer.domain.contact import INTERNATIONAL, Reach, normalised
-from services.customer.domain.customer_state import Consent, Contact, Customer, evolve
+from services.customer.domain.customer_state import Contact, Customer, evolve
 from services.customer.domain.erasure_commands import ErasureCommand
+from services.customer.domain.rights_commands import RightsCommand
 from shared.errors import Conflict, NotFound
 from shared.eventlog.decider import Decider
 from shared.events import customer as events
@@ -37,6 +38,8 @@ def decide(
     if isinstance(command, ErasureCommand):
         return erasure.decide(state, command, now)
     erasure.check_not_erased(state)
+    if isinstance(command, RightsCommand):
+        return rights.decide(state, command)
     if isinstance(command, commands.Restore):
         return (events.CustomerRestored(reason=command.reason),) if state.archived else ()
     if isinstance(command, commands.Archive):
@@ -84,14 +87,6 @@ def _change(  # noqa: C901, PLR0912 - one case per command
             yield from _end_relationship(state, command)
         case commands.AssignOwner():
             yield from _assign(state, command.owner, command.team)
-        case commands.GiveConsent():
-            given = Consent(True, command.channel, command.text_version)  # noqa: FBT003 - the field is named `given`
-            if state.consents.get(command.purpose) != given:
-                yield events.ConsentGiven.model_validate(command.model_dump(exclude={"occurred_at"}))
-        case commands.WithdrawConsent():
-            last = state.consents.get(command.purpose)
-            if last is None or last.given:
-                yield events.ConsentWithdrawn.model_validate(command.model_dump(exclude={"occurred_at"}))
         case commands.SetExtensionField():
             if not _has_extension(state, command):
                 yield events.ExtensionFieldSet(field=command.field, value=command.value)

@@ -1,6 +1,6 @@
 """View `directory`: one document per identity, to find it by number, part of a name, end of a phone number, or class.
 
-{_id: identity, name, archived, keys, members: [...]}
+{_id: identity, name, archived, restricted, keys, members: [...]}
 
 `keys` holds whatever the identity is found by, each behind a letter (see `Key`), in one index: an index for each
 kind made writing twice as expensive (measured).
@@ -146,6 +146,7 @@ def new_member(customer: str) -> Document:
         "tags": [],
         "kind": None,
         "archived": False,
+        "restricted": False,
         "source": None,
     }
 
@@ -199,6 +200,14 @@ def _restored(member: Document, data: log.CustomerRestored, event: Recorded) -> 
     member["archived"] = False
 
 
+def _processing_restricted(member: Document, data: log.ProcessingRestricted, event: Recorded) -> None:  # noqa: ARG001
+    member["restricted"] = True
+
+
+def _restriction_lifted(member: Document, data: log.RestrictionLifted, event: Recorded) -> None:  # noqa: ARG001
+    member["restricted"] = False
+
+
 def _number_assigned(member: Document, data: identity.NumberAssigned, event: Recorded) -> None:  # noqa: ARG001
     member["number"] = data.number
 
@@ -238,6 +247,7 @@ def _finish(document: Document) -> None:
             names.append(Candidate(active, False, member["name_at"], member["customer"], "", member["name"]))  # noqa: FBT003
     document["name"] = choose(names).chosen.detail if names else None
     document["archived"] = all(member["archived"] for member in members)
+    document["restricted"] = any(member["restricted"] for member in members)
     document["keys"] = sorted(keys)
 
 
@@ -264,13 +274,15 @@ _FOLDS: Mapping[str, MemberFold] = {
     log.Tagged.TYPE: _tagged,
     log.CustomerArchived.TYPE: _archived,
     log.CustomerRestored.TYPE: _restored,
+    log.ProcessingRestricted.TYPE: _processing_restricted,
+    log.RestrictionLifted.TYPE: _restriction_lifted,
     identity.NumberAssigned.TYPE: _number_assigned,
     identity.AliasAdded.TYPE: _alias_added,
 }
 
 DIRECTORY = View(
     name="directory",
-    version=2,
+    version=3,
     folds=member_folds(new_member, _FOLDS),
     ignored=frozenset(
         {
@@ -284,6 +296,8 @@ DIRECTORY = View(
             log.OwnerAssigned.TYPE,
             log.ConsentGiven.TYPE,
             log.ConsentWithdrawn.TYPE,
+            log.ObjectionRaised.TYPE,
+            log.ObjectionWithdrawn.TYPE,
             log.ExtensionFieldSet.TYPE,
             log.ErasureRequested.TYPE,
             log.ErasureRefused.TYPE,
