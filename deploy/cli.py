@@ -20,6 +20,7 @@ from deploy.commands import (
     operate,
     replay,
     status,
+    subject,
     system,
     token,
     witness,
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "witness": witness.witness,
     "audit verify": audit.verify,
     "audit prove": audit.prove,
+    "subject export": subject.export,
     "monitor": monitor.monitor,
     "demo": demo.demo,
 }

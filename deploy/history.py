@@ -57,6 +57,10 @@ class History:
         ]
         return sorted(events, key=lambda event: (event.recorded_at, event.log, event.position or 0))
 
+    def accesses(self, customers: Collection[str]) -> list[Recorded]:
+        """Who looked at these customers or exported them, oldest first."""
+        return list(self._open(self._rows("access", _OF_CUSTOMERS, (list(customers),)), None))
+
     def members(self, customer: str, as_of: datetime | None = None) -> list[str]:
         """The customers of the identity that this customer belonged to at the instant, itself included."""
         identity_of: dict[str, str] = {}

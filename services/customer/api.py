@@ -15,7 +15,7 @@ from services.customer.domain.command import Code, Command, Id
 from services.customer.domain.interaction import RecordInteraction
 from services.customer.domain.order import DeliverOrder, PayOrder, PlaceOrder, ReturnOrder
 from services.customer.domain.ticket import AnswerTicket, OpenTicket, ReopenTicket, ResolveTicket
-from services.customer.intake import columns
+from services.customer.intake import columns, since
 from services.customer.intake.answers import Delivery, Format
 from services.customer.intake.importing import Intake
 from services.customer.intake.outbox import Outbox
@@ -274,6 +274,10 @@ A CSV file with a header, or one Register command per line (NDJSON) without its 
 by itself and answered in order: 201 created, 200 known already with this content, 409 known with other content (`id`
 names the customer to change), 400 or 422 wrong, 503 send again. The last line counts them. The same file can be sent
 again: rows are recognised by their external id, or by row number under an Idempotency-Key.
+
+A line of NDJSON may tell in `since` what happened after the registration: a list of commands as their addresses take
+them, each with its name in `command` ({", ".join(since.COMMANDS)}). A contact point is named by `contact`, its number
+in the row from 1. The row is taken with all of it or not at all.
 
 {columns.documentation()}
 """

@@ -121,11 +121,12 @@ def _contact_points(customer_id: str, command: commands.Register, region: str) -
     once = {(reach.kind, reach.value): reach for reach in reversed((*phones, *emails))}
     for ordinal, reach in enumerate(reversed(once.values()), start=1):
         yield events.ContactPoint(
-            contact_id=_contact_id(customer_id, ordinal), kind=reach.kind, value=reach.value, raw=reach.raw
+            contact_id=contact_id_of(customer_id, ordinal), kind=reach.kind, value=reach.value, raw=reach.raw
         )
 
 
-def _contact_id(customer_id: str, ordinal: int) -> str:
+def contact_id_of(customer_id: str, ordinal: int) -> str:
+    """The id of a customer's n-th contact point, from 1, those that are gone counted."""
     return derive("contact", customer_id, str(ordinal))
 
 
@@ -155,7 +156,7 @@ def _add_contact_point(state: Customer, command: commands.AddContactPoint, regio
         return
     if len(state.contacts) >= MAX_CONTACTS:
         raise Conflict(f"Customer {state.id} has {MAX_CONTACTS} contact points; remove one first.")
-    contact_id = _contact_id(state.id, state.contacts_seen + 1)
+    contact_id = contact_id_of(state.id, state.contacts_seen + 1)
     yield events.ContactPointAdded(contact_id=contact_id, kind=reach.kind, value=reach.value, raw=reach.raw)
 
 
