@@ -87,8 +87,7 @@ def run(decider: Decider[Any, Any], sent: list[Any]) -> tuple[Any, list[Contract
     return state, happened
 
 
-_RIGHTS = ("customer.eras", "customer.hold", "customer.consent", "customer.objection", "customer.processing")
-_RIGHTS += ("customer.restriction",)
+_RIGHTS = tuple(f"customer.{kind}" for kind in ("eras", "hold", "consent", "objection", "processing", "restriction"))
 _MAY_REPEAT = {"ExtensionFieldSet"}
 """True and 1 are two values of a field, but one to Python."""
 

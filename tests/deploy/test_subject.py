@@ -7,7 +7,7 @@ import csv
 import io
 import zipfile
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -32,7 +32,7 @@ from shared.errors import CustlogError
 from shared.events import customer as says
 from shared.events import notifications as notes
 from shared.events.access import PersonalDataRead
-from shared.events.envelope import ERASED, Actor, Contract, Recorded
+from shared.events.envelope import ERASED, Actor, Recorded
 from shared.events.identity import Linked, Move
 from shared.ids import uuid7
 from tests.customer.test_properties import customer_commands
@@ -47,7 +47,7 @@ ADA = Register(
     external_id="a-1",
     phones=("+49 30 123456", "+49 30 654321"),
     emails=("ada@example.org",),
-    birth_date="1980-02-29",  # type: ignore[arg-type]
+    birth_date=date(1980, 2, 29),
     address=says.Address(lines=("High Street",), postcode="10115"),
     identifiers=(says.Identifier(type="tax", value="123"),),
     classification={"segment": "gold"},
@@ -216,7 +216,7 @@ def test_a_row_that_tells_what_cannot_be_is_refused_as_a_whole(since: Any, field
 
 def test_a_row_with_another_past_is_another_row() -> None:
     context = Context(Actor(id="u1", kind="user"), "import", "service", uuid7(), uuid7(), uuid7())
-    vip: tuple[Contract | Any, ...] = (commands.Tag(add=("vip",)),)
+    vip = (commands.Tag(add=("vip",)),)
 
     plain = registration(an_id("ada"), ADA, context, NOW)
     told = registration(an_id("ada"), ADA, context, NOW, since=vip)
