@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from services.identity.domain import Identities, Pair
+from services.identity.matching.lookup import Token
 from services.identity.store import COMMON, Profile
 
 __all__ = ["COMMON", "Profile"]
@@ -80,6 +81,19 @@ def drop_evidence(cursor: Any, rows: Sequence[tuple[bytes, str]]) -> None:
         cursor["evidence"].pop(row, None)
 
 
+def put_tokens(cursor: Any, added: Sequence[tuple[Token, str]]) -> None:
+    cursor["tokens"].update(dict.fromkeys(added, True))
+
+
+def drop_tokens(cursor: Any, gone: Sequence[tuple[Token, str]]) -> None:
+    for row in gone:
+        cursor["tokens"].pop(row, None)
+
+
+def customers_with(cursor: Any, token: Token) -> set[str]:
+    return {customer for known, customer in cursor["tokens"] if known == token}
+
+
 def put_members(cursor: Any, identity_of: Mapping[str, str]) -> None:
     cursor["members"].update(identity_of)
 
@@ -95,5 +109,6 @@ def links_of(cursor: Any, customers: Collection[str]) -> list[tuple[str, str, in
 
 def purge(cursor: Any, subject: str) -> None:
     drop_evidence(cursor, [(key, customer) for key, customer in cursor["evidence"] if customer == subject])
+    drop_tokens(cursor, [row for row in cursor["tokens"] if row[1] == subject])
     if subject in cursor["profiles"]:
         cursor["profiles"][subject] = Profile(subject, cursor["profiles"][subject].version, None)
