@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from services.projections.views.membership import MemberFold, member_folds, members_wanted
-from services.projections.views.survivorship import Candidate, choose
+from services.projections.views.survivorship import RECTIFICATION, Candidate, choose
 from services.projections.views.view import ACCESS, Decision, Document, Filter, View
 from shared.events import customer as log
 from shared.events import identity, notifications
@@ -140,6 +140,7 @@ def new_member(customer: str) -> Document:
         "aliases": [],
         "name": None,
         "name_at": None,
+        "name_rectified": False,
         "words": [],
         "phones": {},
         "classification": {},
@@ -218,6 +219,7 @@ def _alias_added(member: Document, data: identity.AliasAdded, event: Recorded) -
 
 def _set_name(member: Document, name: log.Name | Erased, event: Recorded) -> None:
     member["name_at"] = event.occurred_at
+    member["name_rectified"] = event.purpose == RECTIFICATION
     member["name"] = None if isinstance(name, Erased) else name.full
     member["words"] = [] if isinstance(name, Erased) else name_words(_all_parts(name))
 
@@ -244,7 +246,8 @@ def _finish(document: Document) -> None:
         keys.update([f"{_CLASS}{classified}" for classified in member_classes(member)])
         if member["name"] is not None:
             active = not member["archived"]
-            names.append(Candidate(active, False, member["name_at"], member["customer"], "", member["name"]))  # noqa: FBT003
+            verified = member["name_rectified"]
+            names.append(Candidate(active, verified, member["name_at"], member["customer"], "", member["name"]))
     document["name"] = choose(names).chosen.detail if names else None
     document["archived"] = all(member["archived"] for member in members)
     document["restricted"] = any(member["restricted"] for member in members)

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from services.projections.views.membership import MemberFold
 from services.projections.views.sealed import sealed_parts
+from services.projections.views.survivorship import RECTIFICATION
 from services.projections.views.view import Document
 from shared.events import customer as log
 from shared.events import identity
@@ -275,7 +276,8 @@ def _alias_added(member: Document, data: identity.AliasAdded, event: Recorded) -
 
 
 def _reference(event: Recorded) -> Document:
-    return {"event": event.id, "at": event.occurred_at}
+    reference = {"event": event.id, "at": event.occurred_at}
+    return {**reference, "rectified": True} if event.purpose == RECTIFICATION else reference
 
 
 def _contact(kind: str, event: Recorded) -> Document:

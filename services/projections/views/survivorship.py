@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 POLICY = 2
+RECTIFICATION = "rectification"
+"""The purpose of a change that the person asked for: its value counts as verified, whatever sources say later."""
 
 
 class Candidate(NamedTuple):
