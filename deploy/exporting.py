@@ -1,4 +1,4 @@
-"""What leaves a system by a command of this machine: recorded in the access log before it does."""
+"""What leaves a system as a file by a command of this machine: recorded in the access log before it is written."""
 
 from __future__ import annotations
 

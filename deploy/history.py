@@ -29,6 +29,9 @@ _OF_CUSTOMERS = "SELECT notification_id, state FROM events WHERE customer = ANY(
 _OF_TOPICS = "SELECT notification_id, state FROM events WHERE topic = ANY(%s) ORDER BY notification_id"
 _AT = "SELECT state FROM events WHERE notification_id = %s"
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM events"
+_LAST_OF_TYPES = """
+SELECT customer::text, topic, max(convert_from(state, 'UTF8')::json ->> 'occurred_at') FROM events
+WHERE customer IS NOT NULL GROUP BY customer, topic"""
 _HOLDER = "SELECT owner FROM reservations WHERE key = %s"
 _MEMBERSHIP = [contract.stored_type() for (name, _), contract in CATALOGUE.items() if name in MOVES]
 
@@ -62,6 +65,10 @@ class History:
     def reads(self, customers: Collection[str], as_of: AsOf | None = None) -> list[Recorded]:
         """What the access log holds about these customers: who was shown which of their fields, oldest first."""
         return list(self._open(self._rows("access", _OF_CUSTOMERS, (list(customers),)), as_of))
+
+    def last_of_types(self) -> list[tuple[str, str, str]]:
+        """(customer, stored type, when it happened last) of everything in the customer log."""
+        return [(row[0], row[1], row[2]) for row in self._rows("customer", _LAST_OF_TYPES, ())]
 
     def members(self, customer: str, as_of: AsOf | None = None) -> list[str]:
         """The customers of the identity that this customer belonged to at the instant, itself included."""
@@ -117,6 +124,18 @@ def database_url(url: str, database: str) -> str:
     """The URL of another database of the same server."""
     base, _, query = url.partition("?")
     return f"{base.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
+
+
+@contextmanager
+def open_keyring(home: Home) -> Iterator[Keyring]:
+    """The keyring of a system that is up. EmbeddedError if it is not."""
+    address = running_state(home).servers["postgres"].url
+    keyring = Keyring(database_url(address, "keyring"), KeyEncryptionKeys.read(home.kek_file), pool_size=1)
+    keyring.open()
+    try:
+        yield keyring
+    finally:
+        keyring.close()
 
 
 @contextmanager

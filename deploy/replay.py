@@ -83,6 +83,7 @@ class Life:
     golden: tuple[Field, ...]
     events: tuple[Recorded, ...]
     as_of: AsOf | None
+    customers: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -92,7 +93,7 @@ class Life:
             "members": self.members,
             "golden": {field.name: {"value": field.value, "source": field.source, "at": field.at, "why": field.why}
                        for field in self.golden},
-            "events": [_event_json(event) for event in self.events],
+            "events": [event_json(event) for event in self.events],
         }  # fmt: skip
 
 
@@ -117,7 +118,9 @@ def life(history: History, customer: str, as_of: AsOf | None) -> Life:
         for name, chosen in sorted(golden_record(document["members"]).items())
     )
     number = next((field.value for field in golden if field.name == "number"), None)
-    return Life(document["_id"], number, tuple(sorted(source_of.values())), golden, tuple(events), as_of)
+    return Life(
+        document["_id"], number, tuple(sorted(source_of.values())), golden, tuple(events), as_of, tuple(sorted(members))
+    )
 
 
 def _value(event: Recorded, field: str, contact: str | None) -> Any:
@@ -138,7 +141,8 @@ def _value(event: Recorded, field: str, contact: str | None) -> Any:
             return data.get(kind)
 
 
-def _event_json(event: Recorded) -> dict[str, Any]:
+def event_json(event: Recorded) -> dict[str, Any]:
+    """The event with its envelope, as JSON values."""
     return {
         "log": event.log,
         "position": event.position,

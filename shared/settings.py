@@ -76,6 +76,11 @@ class Settings(BaseSettings):
     timezone: str = "UTC"
     clock: Literal["system", "test"] = "system"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    consent_purposes: str = Field(
+        default="marketing",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_.:\-]{0,63}(,|$))*$",
+        description="purposes, separated by commas, for which nothing is sent without consent through the channel",
+    )
     spool: Path | None = Field(default=None, description="folder for outgoing messages")
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024, le=1024 * 1024 * 1024)
     max_intake_bytes: int = Field(default=16 * 1024**3, ge=1024, description="of one file sent to POST /intake")

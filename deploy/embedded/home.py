@@ -1,10 +1,8 @@
 """Where an embedded system keeps what: one data folder, and beside it, apart from it, the keys and the witness."""
 
-import base64
 import fcntl
 import json
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -16,6 +14,7 @@ from deploy.witness.identity import make_witness
 from shared.access.tokens import make_issuer
 from shared.audit import keys as audit
 from shared.audit.note import BadKey
+from shared.privacy.kek import new_content
 
 PROJECT = Path(__file__).parents[2]
 
@@ -115,8 +114,7 @@ class Home:
                 f"The keys of {self.data} are missing from {self.keys}: put them back,"
                 " or remove the data to start anew."
             )
-        key = base64.b64encode(secrets.token_bytes(32)).decode()
-        write_atomically(self.kek_file, {"current": 1, "keys": {"1": key}})
+        write_atomically(self.kek_file, new_content())
 
     def _make_audit_keys(self) -> None:
         if self.witness.exists() and not (self.audit_keys / "origin").exists():

@@ -10,11 +10,12 @@ from starlette.types import Receive, Scope, Send
 from services.customer.application import Aggregate, Answer, Application, Context
 from services.customer.domain import customer_commands as commands
 from services.customer.domain import erasure_commands as erasure
+from services.customer.domain import rights_commands as rights
 from services.customer.domain.command import Code, Command, Id
 from services.customer.domain.interaction import RecordInteraction
 from services.customer.domain.order import DeliverOrder, PayOrder, PlaceOrder, ReturnOrder
 from services.customer.domain.ticket import AnswerTicket, OpenTicket, ReopenTicket, ResolveTicket
-from services.customer.intake import columns
+from services.customer.intake import columns, since
 from services.customer.intake.answers import Delivery, Format
 from services.customer.intake.importing import Intake
 from services.customer.intake.outbox import Outbox
@@ -39,8 +40,12 @@ CUSTOMER_COMMANDS: Mapping[str, type[Command]] = {
     "add-relationship": commands.AddRelationship,
     "end-relationship": commands.EndRelationship,
     "assign-owner": commands.AssignOwner,
-    "give-consent": commands.GiveConsent,
-    "withdraw-consent": commands.WithdrawConsent,
+    "give-consent": rights.GiveConsent,
+    "withdraw-consent": rights.WithdrawConsent,
+    "restrict-processing": rights.RestrictProcessing,
+    "lift-restriction": rights.LiftRestriction,
+    "raise-objection": rights.RaiseObjection,
+    "withdraw-objection": rights.WithdrawObjection,
     "set-extension-field": commands.SetExtensionField,
     "archive": commands.Archive,
     "restore": commands.Restore,
@@ -69,6 +74,7 @@ ACTIONS: Mapping[type[Command], Action] = {
     erasure.ApproveErasure: "erasure.decide",
     erasure.PlaceHold: "erasure.decide",
     erasure.LiftHold: "erasure.decide",
+    rights.LiftRestriction: "erasure.decide",
 }
 """Command -> the action that a role has to allow; those that are not listed: customer.write."""
 FORMATS: Mapping[str, Format] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
@@ -268,6 +274,10 @@ A CSV file with a header, or one Register command per line (NDJSON) without its 
 by itself and answered in order: 201 created, 200 known already with this content, 409 known with other content (`id`
 names the customer to change), 400 or 422 wrong, 503 send again. The last line counts them. The same file can be sent
 again: rows are recognised by their external id, or by row number under an Idempotency-Key.
+
+A line of NDJSON may tell in `since` what happened after the registration: a list of commands as their addresses take
+them, each with its name in `command` ({", ".join(since.COMMANDS)}). A contact point is named by `contact`, its number
+in the row from 1. The row is taken with all of it or not at all.
 
 {columns.documentation()}
 """

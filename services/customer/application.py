@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict
 from services.customer.domain import customer, erasure, interaction, order, ticket
 from services.customer.domain.command import Command, check_not_future, invalid
 from services.customer.domain.contact import INTERNATIONAL
-from services.customer.domain.customer_commands import Register
+from services.customer.domain.customer_commands import CustomerCommand, Register
 from services.customer.domain.customer_state import Customer
 from shared.clock import Clock
 from shared.errors import AlreadyReserved, CommandReused, Conflict, CustlogError, NotFound, VersionConflict
-from shared.eventlog.commit import Append, Commit, Committed, fingerprint
+from shared.eventlog.commit import Append, Commit, Committed, digest, fingerprint
 from shared.eventlog.decider import Decider
 from shared.eventlog.log import Log
 from shared.events.envelope import Actor, Cause, Contract, Recorded
@@ -73,16 +73,31 @@ def source_key(source: str, external_id: str) -> str:
 
 
 def registration(
-    customer_id: str, command: Register, context: Context, now: datetime, *, region: str = INTERNATIONAL
+    customer_id: str,
+    command: Register,
+    context: Context,
+    now: datetime,
+    *,
+    region: str = INTERNATIONAL,
+    since: Sequence[CustomerCommand] = (),
 ) -> Commit:
-    """What registering writes. Pure. Raises Invalid (rejected)."""
-    check_not_future(command, now)
+    """What registering writes, and what happened `since` elsewhere. Pure. Raises Invalid or Conflict (rejected)."""
     decider = customer.decider(customer_id, region=region)
-    events = decider.decide(decider.initial, command, now)
+    state, events, times = decider.initial, list[Contract](), list[datetime | None]()
+    for one in (command, *since):
+        check_not_future(one, now)
+        news = decider.decide(state, one, now)
+        # Of a registration alone nothing comes of it, and files have very many.
+        for event in news if since else ():
+            state = decider.evolve(state, event)
+        events += news
+        times += [one.occurred_at] * len(news)
+    stream = stream_of("customer", customer_id)
+    digests = [fingerprint("customer", one) for one in (command, *since)]
     return Commit(
         cause=context.cause(),
-        appends=(Append(stream_of("customer", customer_id), customer_id, 0, events, command.occurred_at),),
-        digest=fingerprint("customer", command),
+        appends=(Append(stream, customer_id, 0, events, each_at=tuple(times)),),
+        digest=digests[0] if not since else digest(b"".join(digests)),
         result={"id": customer_id, "version": len(events)},
         reserve=() if command.external_id is None else (source_key(command.source, command.external_id),),
     )

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Path
 from pydantic import BaseModel, ConfigDict
 
 from services.identity.application import AddAlias, IdentityApplication, Link, Separate
+from services.identity.lookups import Lookups
+from services.identity.matching.lookup import Field
 from shared import log
+from shared.access.journal import Access, Journal
+from shared.access.levels import Level
+from shared.access.policy import sees
 from shared.access.tokens import Caller
+from shared.errors import Forbidden
 from shared.eventlog.commit import digest
-from shared.events.envelope import Actor, Cause, Code, Id
-from shared.http import require
+from shared.events.envelope import Actor, Cause, Code, Id, Word
+from shared.http import asking, require
 from shared.ids import derive, uuid7
 
 CustomerId = Annotated[str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
@@ -57,6 +63,27 @@ class IdentityView(_Answer):
     identity: Id
     members: list[Member]
     links: list[LinkView]
+
+
+class LookUp(BaseModel):
+    """One value; of an identifier also its type. Phone numbers need their country code."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    field: Field
+    value: Word
+    type: Code | Literal[""] = ""
+
+
+class HitView(_Answer):
+    customer: Id
+    identity: Id
+
+
+class HitsView(_Answer):
+    """Everybody who has exactly this value."""
+
+    customers: list[HitView]
 
 
 class NumberView(_Answer):
@@ -117,6 +144,28 @@ def identities(application: IdentityApplication) -> APIRouter:
     @router.get("/numbers/{number}", dependencies=[reader], summary="Whom a number leads to, or what is wrong with it")
     async def number(number: Annotated[str, Path(min_length=1, max_length=100)]) -> NumberView:
         return NumberView(**await application.number(number))
+
+    return router
+
+
+def lookups(found: Lookups, journal: Journal) -> APIRouter:
+    """Looking up by what a person gave. The value is in the body, because addresses are written to logs."""
+    router = APIRouter(tags=["lookups"])
+
+    @router.post("/lookups", summary="Who has this phone number, e-mail address or identifier")
+    async def look_up(
+        asked: LookUp,
+        who: Annotated[Caller, Depends(require("customer.read"))],
+        access: Annotated[Access, Depends(asking)],
+    ) -> HitsView:
+        level = Level.CORE if asked.field == "identifier" else Level.SENSITIVE
+        if sees(who.roles, level) != "allow":
+            raise Forbidden(f"None of your roles may search by {asked.field}.")
+        hits = await found.find(asked.field, asked.value, asked.type)
+        # Whoever is told that somebody has this value has seen it.
+        shown = "identifiers" if asked.field == "identifier" else "contacts"
+        await journal.read(access, {hit.customer: {shown} for hit in hits})
+        return HitsView(customers=[HitView(customer=hit.customer, identity=hit.identity) for hit in hits])
 
     return router
 

@@ -17,7 +17,7 @@ from services.identity.matching.rules import VERSION as MATCHING_RULES
 from services.identity.matching.rules import names
 from services.identity.numbering import rule as numbering
 from services.identity.streams import customer_of, number_key, stream_of
-from shared.errors import CustlogError, FieldError, Invalid
+from shared.errors import Conflict, CustlogError, FieldError, Invalid
 from shared.eventlog.commit import Append, Commit, Committed
 from shared.eventlog.log import Log, Transaction
 from shared.eventlog.recorder import reservation_holders
@@ -77,9 +77,13 @@ class IdentityApplication:
         self._log = log
 
     async def link(self, command: Link, cause: Cause, digest: bytes) -> Mapping[str, Any]:
-        """Makes two customers one; nothing happens if they are. Raises NotFound, Banned, Invalid, CommandReused."""
+        """Makes two customers one; nothing happens if they are.
 
-        def decide(_: Transaction, state: Identities) -> _Answer:
+        Raises NotFound, Banned, Invalid, CommandReused, and Conflict while the processing of one of them is restricted.
+        """
+
+        def decide(tx: Transaction, state: Identities) -> _Answer:
+            _check_not_restricted(tx, (command.a, command.b))
             events = link(
                 state,
                 command.a,
@@ -202,6 +206,12 @@ def _perform(
         store.put_version(tx.cursor, customers[0], version + len(answer.events))
         store.save(tx.cursor, before, state, _positions(answer.events, committed.position))
     return committed.result
+
+
+def _check_not_restricted(tx: Transaction, customers: tuple[str, ...]) -> None:
+    for customer, profile in sorted(store.profiles(tx.cursor, customers).items()):
+        if profile.restricted:
+            raise Conflict(f"the processing of customer {customer} is restricted; lift the restriction to link it")
 
 
 def _committed(answer: Committed | CustlogError) -> Committed:

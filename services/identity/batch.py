@@ -10,6 +10,7 @@ from services.identity.domain import Banned, Identities, evolve, link, pair
 from services.identity.matching import features as matching
 from services.identity.matching.features import NOTHING, Features
 from services.identity.matching.fingerprint import Evidence
+from services.identity.matching.lookup import Token, Tokens
 from services.identity.matching.rules import VERSION as MATCHING_RULES
 from services.identity.matching.rules import names
 from services.identity.numbering import rule as numbering
@@ -48,6 +49,7 @@ class _Draft:
     features: Features
     stored: Evidence
     evidence: Evidence
+    tokens: frozenset[Token] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,9 @@ class _Change:
 class Matching:
     """Applies customer events: numbers every new customer and links those that share evidence."""
 
-    def __init__(self, fingerprints: Callable[[Features], Evidence]) -> None:
+    def __init__(self, fingerprints: Callable[[Features], Evidence], tokens: Tokens = lambda _: frozenset()) -> None:
         self._fingerprints = fingerprints
+        self._tokens = tokens
 
     def apply(self, tx: Transaction, events: Sequence[Recorded], keys: Mapping[str, DataKey]) -> Outcome:
         """Takes a batch as `match`, and then away what it holds of customers who are erased in it."""
@@ -97,6 +100,7 @@ class Matching:
             decision.take(change, drafts[change.event.customer])
         links = _append(tx, decision.commits)
         _write(tx, drafts, keys)
+        self._write_tokens(tx, drafts)
         store.put_members(tx.cursor, {customer: state.identity_of[customer] for customer in decision.moved})
         store.put_links(tx.cursor, links)
         outcome.links = len(links)
@@ -111,10 +115,18 @@ class Matching:
             if profile is None:
                 drafts[customer] = _Draft(0, is_new=True, features=NOTHING, stored={}, evidence={})
             else:
-                features = _open(profile, keys)
+                features = open_profile(profile, keys)
                 evidence = self._fingerprints(features)
-                drafts[customer] = _Draft(profile.version, False, features, evidence, evidence)  # noqa: FBT003
+                tokens = self._tokens(features)
+                drafts[customer] = _Draft(profile.version, False, features, evidence, evidence, tokens)  # noqa: FBT003
         return drafts
+
+    def _write_tokens(self, tx: Transaction, drafts: Mapping[str, _Draft]) -> None:
+        now = {customer: self._tokens(draft.features) for customer, draft in drafts.items()}
+        gone = [(token, customer) for customer, draft in drafts.items() for token in draft.tokens - now[customer]]
+        new = [(token, customer) for customer, draft in drafts.items() for token in now[customer] - draft.tokens]
+        store.drop_tokens(tx.cursor, sorted(gone))
+        store.put_tokens(tx.cursor, sorted(new))
 
     def _change(self, draft: _Draft, event: Recorded) -> _Change:
         try:
@@ -273,10 +285,12 @@ def _seal(customer: str, draft: _Draft, keys: Mapping[str, DataKey]) -> store.Pr
     key = keys.get(customer)
     if key is None:
         return store.Profile(customer, draft.version, None)
-    return store.Profile(customer, draft.version, seal(key, draft.features.to_json(), _place(customer)))
+    sealed = seal(key, draft.features.to_json(), _place(customer))
+    return store.Profile(customer, draft.version, sealed, draft.features.restricted)
 
 
-def _open(profile: store.Profile, keys: Mapping[str, DataKey]) -> Features:
+def open_profile(profile: store.Profile, keys: Mapping[str, DataKey]) -> Features:
+    """What is known of a customer; nothing once its key is gone."""
     key = keys.get(profile.customer)
     if profile.sealed is None or key is None:
         return NOTHING

@@ -10,11 +10,13 @@ from functools import partial
 from fastapi import FastAPI
 
 from services.identity import store
-from services.identity.api import identities
+from services.identity.api import identities, lookups
 from services.identity.application import IdentityApplication
 from services.identity.batch import Matching
 from services.identity.consumer import NAME, TOPIC, make_consumer
+from services.identity.lookups import Lookups
 from services.identity.matching.fingerprint import fingerprints
+from services.identity.matching.lookup import tokens
 from shared.access.recording import Recording
 from shared.access.tokens import Verifier
 from shared.audit.sequencer import Sequencer
@@ -54,7 +56,7 @@ class Service:
         self._keyring = Keyring(settings.keyring_url, keys)
         self.log = Log(NAME, settings.postgres_url, self._keyring, SystemClock(), on_commit=count_commits(NAME))
         self.access = Recording(settings, self._keyring)
-        consumer = make_consumer(self.log, Matching(fingerprints(keys.blind_index_key)))
+        consumer = make_consumer(self.log, Matching(fingerprints(keys.blind_index_key), tokens(keys.blind_index_key)))
         self._subscription = subscribe(
             kafka_broker(settings.kafka, NAME),
             [topic],
@@ -77,7 +79,11 @@ class Service:
         self.app: FastAPI = create_app(
             settings,
             Verifier.from_file(given(settings.jwks_file), settings.token_issuer, settings.token_audience),
-            [identities(IdentityApplication(self.log)), parking(consumer.parked, consumer.redrive)],
+            [
+                identities(IdentityApplication(self.log)),
+                lookups(Lookups(self.log, keys.blind_index_key), self.access.journal),
+                parking(consumer.parked, consumer.redrive),
+            ],
             self.readiness,
             self.running,
             journal=self.access.journal,

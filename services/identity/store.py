@@ -1,7 +1,7 @@
 """The tables of this service, read and written set by set inside the caller's transaction.
 
 They are derived from the customer and identity logs. Personal data stands here only sealed (`profiles`) or as keyed
-digests (`evidence`); the rest is ids.
+digests (`evidence`, `tokens`); the rest is ids.
 """
 
 from __future__ import annotations
@@ -14,14 +14,19 @@ from typing import Any
 from psycopg import Cursor
 
 from services.identity.domain import Identities, Pair
+from services.identity.matching.lookup import Token
 from shared.events.envelope import SealedPart
 
 DDL = """
 CREATE TABLE IF NOT EXISTS profiles (
     customer uuid PRIMARY KEY, version bigint NOT NULL, key text, nonce text, ct text);
+ALTER TABLE profiles ADD COLUMN IF NOT EXISTS restricted boolean NOT NULL DEFAULT false;
 CREATE TABLE IF NOT EXISTS evidence (
     key bytea NOT NULL, customer uuid NOT NULL, rule smallint NOT NULL, PRIMARY KEY (key, customer));
 CREATE INDEX IF NOT EXISTS evidence_customer ON evidence (customer);
+CREATE TABLE IF NOT EXISTS tokens (
+    field smallint NOT NULL, token bytea NOT NULL, customer uuid NOT NULL, PRIMARY KEY (field, token, customer));
+CREATE INDEX IF NOT EXISTS tokens_customer ON tokens (customer);
 CREATE TABLE IF NOT EXISTS members (customer uuid PRIMARY KEY, identity uuid NOT NULL);
 CREATE INDEX IF NOT EXISTS members_identity ON members (identity);
 CREATE TABLE IF NOT EXISTS links (a uuid NOT NULL, b uuid NOT NULL, position bigint NOT NULL, PRIMARY KEY (a, b));
@@ -34,7 +39,7 @@ CREATE TABLE IF NOT EXISTS numbering (scope text PRIMARY KEY, next bigint NOT NU
 COMMON = 50
 """A key that more customers share says nothing about who they are, and is not used."""
 
-_PROFILES = "SELECT customer::text, version, key, nonce, ct FROM profiles WHERE customer = ANY(%s::uuid[])"
+_PROFILES = "SELECT customer::text, version, key, nonce, ct, restricted FROM profiles WHERE customer = ANY(%s::uuid[])"
 _HOLDERS = """
 SELECT given.place, holder.customer::text
 FROM unnest(%s::bytea[]) WITH ORDINALITY AS given (key, place)
@@ -52,10 +57,11 @@ _TAKE_SERIALS = """
 INSERT INTO numbering AS counter (scope, next) VALUES (%(scope)s, %(count)s + 1)
 ON CONFLICT (scope) DO UPDATE SET next = counter.next + %(count)s RETURNING next - %(count)s AS first"""
 _PUT_PROFILES = """
-INSERT INTO profiles (customer, version, key, nonce, ct)
-SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::text[])
+INSERT INTO profiles (customer, version, key, nonce, ct, restricted)
+SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::boolean[])
 ON CONFLICT (customer) DO UPDATE
-SET version = excluded.version, key = excluded.key, nonce = excluded.nonce, ct = excluded.ct"""
+SET version = excluded.version, key = excluded.key, nonce = excluded.nonce, ct = excluded.ct,
+    restricted = excluded.restricted"""
 _PUT_VERSION = "UPDATE profiles SET version = %s WHERE customer = %s"
 _PUT_EVIDENCE = """
 INSERT INTO evidence (key, customer, rule)
@@ -63,6 +69,13 @@ SELECT * FROM unnest(%s::bytea[], %s::uuid[], %s::smallint[])"""
 _DROP_EVIDENCE = """
 DELETE FROM evidence e USING unnest(%s::bytea[], %s::uuid[]) AS given (key, customer)
 WHERE e.key = given.key AND e.customer = given.customer"""
+_PUT_TOKENS = """
+INSERT INTO tokens (field, token, customer)
+SELECT * FROM unnest(%s::smallint[], %s::bytea[], %s::uuid[])
+ON CONFLICT DO NOTHING"""
+_DROP_TOKENS = """
+DELETE FROM tokens t USING unnest(%s::smallint[], %s::bytea[], %s::uuid[]) AS given (field, token, customer)
+WHERE t.field = given.field AND t.token = given.token AND t.customer = given.customer"""
 _PUT_MEMBERS = """
 INSERT INTO members (customer, identity)
 SELECT * FROM unnest(%s::uuid[], %s::uuid[])
@@ -84,11 +97,15 @@ WHERE l.a = given.a AND l.b = given.b"""
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One customer: the version of its identity stream and its sealed features (None once purged or erased)."""
+    """One customer: the version of its identity stream and its sealed features (None once purged or erased).
+
+    `restricted` says that its data may only be kept.
+    """
 
     customer: str
     version: int
     sealed: SealedPart | None
+    restricted: bool = False
 
 
 def create_tables(cursor: Cursor[Any]) -> None:
@@ -113,7 +130,7 @@ def _run(cursor: Cursor[Any], statement: Any, parameters: Any) -> Cursor[Any]:
 def profiles(cursor: Cursor[Any], customers: Collection[str]) -> dict[str, Profile]:
     """The profiles of those customers that have one."""
     rows = _run(cursor, _PROFILES, (_array(customers),)).fetchall()
-    return {row["customer"]: Profile(row["customer"], row["version"], _sealed(row)) for row in rows}
+    return {row["customer"]: Profile(row["customer"], row["version"], _sealed(row), row["restricted"]) for row in rows}
 
 
 def _sealed(row: Mapping[str, Any]) -> SealedPart | None:
@@ -168,6 +185,7 @@ def put_profiles(cursor: Cursor[Any], changed: Sequence[Profile]) -> None:
         _array(None if part is None else part.key for part in sealed),
         _array(None if part is None else part.nonce for part in sealed),
         _array(None if part is None else part.ct for part in sealed),
+        _array(profile.restricted for profile in changed),
     )
     _run(cursor, _PUT_PROFILES, columns)
 
@@ -207,6 +225,29 @@ def drop_evidence(cursor: Cursor[Any], rows: Sequence[tuple[bytes, str]]) -> Non
         _run(cursor, _DROP_EVIDENCE, (_bytes_array(keys), _array(customers)))
 
 
+def put_tokens(cursor: Cursor[Any], added: Sequence[tuple[Token, str]]) -> None:
+    """Adds (token, customer); one that is there already stays."""
+    _change_tokens(cursor, _PUT_TOKENS, added)
+
+
+def drop_tokens(cursor: Cursor[Any], gone: Sequence[tuple[Token, str]]) -> None:
+    """Takes away (token, customer)."""
+    _change_tokens(cursor, _DROP_TOKENS, gone)
+
+
+def _change_tokens(cursor: Cursor[Any], statement: Any, rows: Sequence[tuple[Token, str]]) -> None:
+    if rows:
+        fields = _array(token.field for token, _ in rows)
+        digests = _bytes_array(token.digest for token, _ in rows)
+        _run(cursor, statement, (fields, digests, _array(customer for _, customer in rows)))
+
+
+def customers_with(cursor: Cursor[Any], token: Token) -> set[str]:
+    """Everybody with this token: candidates, because different values may share one."""
+    found = _run(cursor, "SELECT customer::text FROM tokens WHERE field = %s AND token = %s", tuple(token)).fetchall()
+    return {row["customer"] for row in found}
+
+
 def put_members(cursor: Cursor[Any], identity_of: Mapping[str, str]) -> None:
     if identity_of:
         _run(cursor, _PUT_MEMBERS, (_array(identity_of), _array(identity_of.values())))
@@ -241,4 +282,5 @@ def purge(cursor: Cursor[Any], subject: str) -> None:
     Its id stays in memberships, links and bans, as it stays in the log: the identities of others must not change.
     """
     _run(cursor, "DELETE FROM evidence WHERE customer = %s", (subject,))
+    _run(cursor, "DELETE FROM tokens WHERE customer = %s", (subject,))
     _run(cursor, "UPDATE profiles SET key = NULL, nonce = NULL, ct = NULL WHERE customer = %s", (subject,))

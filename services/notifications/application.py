@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -97,6 +97,7 @@ class Application:
         local_date = command.due_at.astimezone(ZoneInfo(self._zone)).date()
         plan = Plan(reminder_id, "follow_up", command.due_at, local_date, self._zone, command.assignee, command.note)
         timer = Timer(reminder_id, command.customer, "follow_up", command.due_at, local_date, self._zone)
+        timer = replace(timer, purpose=context.purpose)
         return self._change(timer, plan, context, remembered)
 
     def _change(self, fresh: Timer | None, command: Plan | Cancel, context: Context, remembered: bytes) -> Committed:

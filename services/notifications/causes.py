@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.notifications.rules.timer import Change, Timer
+from services.notifications.rules.timer import CARE, Change, Timer
 from shared.eventlog.commit import Append, Commit
 from shared.eventlog.mapper import Record
 from shared.events.envelope import Actor, Cause, Recorded
@@ -10,14 +10,13 @@ from shared.events.notifications import ReminderKind
 from shared.ids import derive
 
 CHANNEL = "notifications"
-PURPOSE = "customer_care"
 RULES: dict[ReminderKind, Actor] = {
     "birthday": Actor(id="birthday.v1", kind="rule"),
     "follow_up": Actor(id="follow_up.v1", kind="rule"),
 }
 
 
-def following(kind: ReminderKind, source: Record | Recorded, *, deeper: int = 1) -> Cause:
+def following(kind: ReminderKind, source: Record | Recorded, *, purpose: str = CARE, deeper: int = 1) -> Cause:
     """The cause of what a rule does because of an event: same correlation, one step deeper.
 
     A renewal says deeper=0: that a birthday comes back every year is no chain of reactions.
@@ -25,7 +24,7 @@ def following(kind: ReminderKind, source: Record | Recorded, *, deeper: int = 1)
     return Cause(
         actor=RULES[kind],
         channel=CHANNEL,
-        purpose=PURPOSE,
+        purpose=purpose,
         command=derive("reaction", RULES[kind].id, source.id),
         correlation=source.correlation,
         causation=source.id,

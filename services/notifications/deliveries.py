@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.notifications import causes, reporting, store
 from services.notifications.channels.channel import Channel, Failure, Message, Receipt
 from services.notifications.domain import Command, NoteFailed, NoteSent
+from services.notifications.rules.permission import NEEDING_CONSENT, refusal
 from services.notifications.rules.timer import Book, Change
 from services.notifications.store import Delivery
 from shared import metrics
@@ -71,7 +72,15 @@ class Deliveries:
     changes a lease or a back-off.
     """
 
-    def __init__(self, log: Log, clock: Clock, channels: Mapping[str, Channel]) -> None:
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        channels: Mapping[str, Channel],
+        *,
+        needing_consent: Collection[str] = NEEDING_CONSENT,
+    ) -> None:
+        self._needing_consent = needing_consent
         self._log = log
         self._clock = clock
         self._channels = channels
@@ -102,7 +111,9 @@ class Deliveries:
         while claimed := await self._log.in_thread(self._claim):
             crash_here("delivery.after_claim")
             gate = asyncio.Semaphore(_TOGETHER)
-            results = await asyncio.gather(*(self._send(delivery, gate) for delivery in claimed))
+            refused = await self._log.in_thread(lambda claimed=claimed: self._refused(claimed))  # type: ignore[misc]
+            sent = [self._send(delivery, gate) for delivery in claimed if delivery.message_id not in refused]
+            results = [*refused.values(), *await asyncio.gather(*sent)]
             crash_here("delivery.after_send")
             await self._log.in_thread(lambda results=results: self._record(results))  # type: ignore[misc]
             for result in results:
@@ -114,6 +125,20 @@ class Deliveries:
     def _claim(self) -> list[Delivery]:
         with self._log.transaction() as tx:
             return store.claim_deliveries(tx.cursor, LEASE, CLAIM)
+
+    def _refused(self, claimed: Sequence[Delivery]) -> dict[str, Result]:
+        """The messages that may not be sent any more: since they were queued the person said no."""
+        with self._log.transaction() as tx:
+            timers = store.timers_by_id(tx.cursor, [delivery.reminder_id for delivery in claimed])
+            said = store.words_of(tx.cursor, {delivery.customer for delivery in claimed})
+        found = {}
+        for delivery in claimed:
+            if timer := timers.get(delivery.reminder_id):
+                words = said.get(delivery.customer, ())
+                reason = refusal(words, timer.purpose, delivery.channel, self._needing_consent)
+                if reason is not None:
+                    found[delivery.message_id] = Result(delivery, Failure(reason, retry=False))
+        return found
 
     async def _send(self, delivery: Delivery, gate: asyncio.Semaphore) -> Result:
         channel = self._channels.get(delivery.channel)
@@ -154,7 +179,8 @@ def _append(tx: Transaction, results: Sequence[Result], now: datetime) -> list[R
             changes.append((result, change))
     sources = store.records_at(tx.cursor, [(change.stream, change.expected) for _, change in changes])
     commits = [
-        causes.commit(causes.following(change.timer.kind, sources[change.stream]), change) for _, change in changes
+        causes.commit(causes.following(change.timer.kind, sources[change.stream], purpose=change.timer.purpose), change)
+        for _, change in changes
     ]
     taken = []
     for (result, change), answer in zip(changes, tx.append(commits), strict=True):

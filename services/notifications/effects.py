@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from services.notifications import causes, store
+from services.notifications.rules.permission import SAYING, words
 from services.notifications.rules.planning import REACTIONS, react
 from services.notifications.rules.timer import Book
 from shared.clock import Clock
@@ -31,7 +32,7 @@ def concerns(record: Record) -> bool:
     """Whether a record may lead to anything here, told by its type alone: the others are never opened."""
     if record.type == CustomerRegistered.TYPE:
         return any("birth_date" in part.fields for part in record.sealed.values())
-    return record.type in REACTIONS or record.type in MEMBERSHIPS
+    return record.type in REACTIONS or record.type in MEMBERSHIPS or record.type in SAYING
 
 
 def subjects(record: Record) -> set[str]:
@@ -52,6 +53,7 @@ class Effects:
         Raises Unappliable for the first one that cannot be applied; what was written must then be undone.
         """
         store.save_moves(tx.cursor, _moves(events))
+        store.save_words(tx.cursor, words(events))
         reacting = [
             event
             for event in events

@@ -47,8 +47,15 @@ class Service:
         self.log = Log(NAME, settings.postgres_url, self.keyring, SystemClock())
         self.access = Recording(settings, self.keyring)
         self.spool = Spool(given(settings.spool))
-        self.deliveries = Deliveries(self.log, clock, {self.spool.name: self.spool})
-        self.timers = Timers(self.log, clock, channel=self.spool.name, when_queued=self.deliveries.wake)
+        needing = frozenset(settings.consent_purposes.split(","))
+        self.deliveries = Deliveries(self.log, clock, {self.spool.name: self.spool}, needing_consent=needing)
+        self.timers = Timers(
+            self.log,
+            clock,
+            channel=self.spool.name,
+            when_queued=self.deliveries.wake,
+            needing_consent=needing,
+        )
         self.consumer = make_consumer(self.log, Effects(clock, settings.timezone))
         self.subscription: Subscription = subscribe(
             kafka_broker(settings.kafka, NAME),

@@ -15,6 +15,7 @@ from typing import Any
 from psycopg import Cursor
 
 from services.notifications.rules.birthday import MonthDay
+from services.notifications.rules.permission import Word
 from services.notifications.rules.timer import Timer
 from shared.eventlog.mapper import Record, parse
 
@@ -27,6 +28,10 @@ CREATE INDEX IF NOT EXISTS timers_due ON timers (due_at, reminder_id) WHERE stat
 CREATE INDEX IF NOT EXISTS timers_customer ON timers (customer);
 CREATE TABLE IF NOT EXISTS members (customer uuid PRIMARY KEY, identity uuid NOT NULL, position bigint NOT NULL);
 CREATE INDEX IF NOT EXISTS members_identity ON members (identity);
+ALTER TABLE timers ADD COLUMN IF NOT EXISTS purpose text NOT NULL DEFAULT 'customer_care';
+CREATE TABLE IF NOT EXISTS words (
+    customer uuid NOT NULL, purpose text NOT NULL, channel text NOT NULL, said text NOT NULL, position bigint NOT NULL,
+    PRIMARY KEY (customer, purpose, channel));
 CREATE TABLE IF NOT EXISTS deliveries (
     message_id uuid PRIMARY KEY, reminder_id uuid NOT NULL, customer uuid NOT NULL, kind text NOT NULL,
     channel text NOT NULL, attempt int NOT NULL, next_try_at timestamptz NOT NULL);
@@ -34,15 +39,16 @@ CREATE INDEX IF NOT EXISTS deliveries_next_try ON deliveries (next_try_at);
 CREATE INDEX IF NOT EXISTS deliveries_customer ON deliveries (customer);
 """
 
-_TIMER = """reminder_id::text, customer::text, kind, due_at, local_date, zone, month, day, seq, status, reason"""
+_TIMER = """
+reminder_id::text, customer::text, kind, due_at, local_date, zone, month, day, seq, status, reason, purpose"""
 
 _SAVE_TIMERS = """
-INSERT INTO timers (reminder_id, customer, kind, due_at, local_date, zone, month, day, seq, status, reason)
+INSERT INTO timers (reminder_id, customer, kind, due_at, local_date, zone, month, day, seq, status, reason, purpose)
 SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::timestamptz[], %s::date[], %s::text[], %s::smallint[],
-    %s::smallint[], %s::bigint[], %s::text[], %s::text[])
+    %s::smallint[], %s::bigint[], %s::text[], %s::text[], %s::text[])
 ON CONFLICT (reminder_id) DO UPDATE SET due_at = excluded.due_at, local_date = excluded.local_date,
     zone = excluded.zone, month = excluded.month, day = excluded.day, seq = excluded.seq, status = excluded.status,
-    reason = excluded.reason"""
+    reason = excluded.reason, purpose = excluded.purpose"""
 
 _SAVE_MOVES = """
 INSERT INTO members AS kept (customer, identity, position)
@@ -59,6 +65,24 @@ members_of AS (
     WHERE NOT EXISTS (SELECT FROM members m WHERE m.customer = people.identity))
 SELECT DISTINCT p.identity::text, p.year FROM members_of p JOIN timers t ON t.customer = p.customer
 WHERE t.status = 'fired' AND t.kind = 'birthday' AND extract(year FROM t.local_date) = p.year"""
+
+_SAVE_WORDS = """
+INSERT INTO words AS kept (customer, purpose, channel, said, position)
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::bigint[])
+ON CONFLICT (customer, purpose, channel) DO UPDATE SET said = excluded.said, position = excluded.position
+WHERE kept.position < excluded.position"""
+
+_WORDS = """
+WITH asked AS (SELECT unnest(%s::uuid[]) AS customer),
+homes AS (
+    SELECT a.customer, coalesce(m.identity, a.customer) AS identity
+    FROM asked a LEFT JOIN members m ON m.customer = a.customer),
+people AS (
+    SELECT h.customer, m.customer AS member FROM homes h JOIN members m ON m.identity = h.identity
+    UNION SELECT h.customer, h.identity FROM homes h
+    WHERE NOT EXISTS (SELECT FROM members m WHERE m.customer = h.identity))
+SELECT p.customer::text AS asked, w.customer::text, w.purpose, w.channel, w.said, w.position
+FROM people p JOIN words w ON w.customer = p.member ORDER BY w.position"""
 
 # The database's clock says when a message is tried: a process whose own clock jumps delays nothing. That of the
 # statement, because clock_timestamp() could not be looked up in an index.
@@ -137,7 +161,7 @@ def save_timers(cursor: Cursor[Any], timers: Collection[Timer]) -> None:
     rows = [
         (
             t.reminder_id, t.customer, t.kind, t.due_at, t.local_date, t.zone,
-            t.birthday and t.birthday.month, t.birthday and t.birthday.day, t.seq, t.status, t.reason,
+            t.birthday and t.birthday.month, t.birthday and t.birthday.day, t.seq, t.status, t.reason, t.purpose,
         )
         for t in timers
     ]  # fmt: skip
@@ -158,6 +182,23 @@ def identities(cursor: Cursor[Any], customers: Collection[str]) -> dict[str, str
         "SELECT customer::text, identity::text FROM members WHERE customer = ANY(%s::uuid[])", (list(customers),)
     )
     return {row["customer"]: row["identity"] for row in cursor.fetchall()}
+
+
+def save_words(cursor: Cursor[Any], words: Sequence[Word]) -> None:
+    """What customers said about a purpose and a channel; an older word than the stored one is ignored."""
+    if words:
+        rows = sorted((word.customer, word.purpose, word.channel, word.said, word.position) for word in words)
+        cursor.execute(_SAVE_WORDS, _columns(rows))
+
+
+def words_of(cursor: Cursor[Any], customers: Collection[str]) -> dict[str, list[Word]]:
+    """What each of these customers and those who are one person with it said; who said nothing is missing."""
+    cursor.execute(_WORDS, (sorted(customers),))
+    found: dict[str, list[Word]] = {}
+    for row in cursor.fetchall():
+        asked = row.pop("asked")
+        found.setdefault(asked, []).append(Word(**row))
+    return found
 
 
 def greeted(cursor: Cursor[Any], occasions: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
@@ -212,7 +253,7 @@ def records_at(cursor: Cursor[Any], places: Iterable[tuple[str, int]]) -> dict[s
 def purge(cursor: Cursor[Any], subject: str) -> int:
     """Removes everything about one customer, for its erasure; the number of removed rows. Harmless when repeated."""
     removed = 0
-    for table in ("timers", "deliveries", "members"):
+    for table in ("timers", "deliveries", "members", "words"):
         cursor.execute(f"DELETE FROM {table} WHERE customer = %s", (subject,))  # noqa: S608 - names of ours
         removed += cursor.rowcount
     return removed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,8 @@ from psycopg import Cursor
 
 from services.notifications import causes, reporting, store
 from services.notifications.effects import Tally
-from services.notifications.rules.firing import Ending, already_greeted, end_due, occasion, postponed
+from services.notifications.rules.firing import Ending, already_greeted, end_due, held, occasion, postponed
+from services.notifications.rules.permission import NEEDING_CONSENT, refusal
 from services.notifications.rules.timer import Book, Change, Timer
 from shared.clock import Clock
 from shared.crash import crash_here
@@ -22,6 +23,7 @@ from shared.errors import AlreadyReserved, CustlogError
 from shared.eventlog.commit import Commit
 from shared.eventlog.log import Log, Transaction
 from shared.eventlog.mapper import Record
+from shared.events.envelope import Cause
 from shared.events.notifications import ReminderCancelled, ReminderFired, ReminderPlanned
 from shared.log import get_logger
 
@@ -39,7 +41,16 @@ _logger = get_logger(__name__)
 class Timers:
     """The loop over due timers. `clock` says what is due; a fired one's message may leave at once."""
 
-    def __init__(self, log: Log, clock: Clock, *, channel: str, when_queued: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        *,
+        channel: str,
+        when_queued: Callable[[], None] = lambda: None,
+        needing_consent: Collection[str] = NEEDING_CONSENT,
+    ) -> None:
+        self._needing_consent = needing_consent
         self._log = log
         self._clock = clock
         self._channel = channel
@@ -106,11 +117,15 @@ class Timers:
         customers = {timer.customer for timer in due}
         erased = customers - self._log.keyring.fetch(customers).keys()
         book = Book(store.timers_of(tx.cursor, customers), now)
-        for later in filter(None, (postponed(timer, now) for timer in due)):
-            book.amend(later)
+        refusals = self._refusals(tx, due)
+        for timer in due:
+            later = postponed(timer, now) or held(timer, refusals.get(timer.reminder_id), now)
+            if later is not None:
+                book.amend(later)
         due = [timer for timer in due if timer.reminder_id not in book.changed]
         identities = store.identities(tx.cursor, customers)
-        endings = list(end_due(book, due, identities, _greeted(tx.cursor, due, identities), erased))
+        greeted = _greeted(tx.cursor, due, identities)
+        endings = list(end_due(book, due, identities=identities, greeted=greeted, erased=erased, refusals=refusals))
         sources = store.records_at(tx.cursor, [(timer.stream, timer.seq) for timer in due])
         endings = _append(tx, book, {timer.reminder_id: timer for timer in due}, endings, sources)
         store.save_timers(tx.cursor, book.changed.values())
@@ -118,6 +133,16 @@ class Timers:
         for customer in sorted(erased):
             store.purge(tx.cursor, customer)
         return _tally(endings)
+
+    def _refusals(self, tx: Transaction, due: Sequence[Timer]) -> dict[str, str]:
+        said = store.words_of(tx.cursor, {timer.customer for timer in due})
+        found = {
+            timer.reminder_id: refusal(
+                said.get(timer.customer, ()), timer.purpose, self._channel, self._needing_consent
+            )
+            for timer in due
+        }
+        return {reminder: reason for reminder, reason in found.items() if reason is not None}
 
     def _delivery(self, timer: Timer) -> store.Delivery:
         return store.Delivery(
@@ -152,7 +177,11 @@ def _append(
 
 
 def _commit(change: Change, source: Record, reserve: tuple[str, ...] = (), *, deeper: int = 1) -> Commit:
-    return causes.commit(causes.following(change.timer.kind, source, deeper=deeper), change, reserve=reserve)
+    return causes.commit(_cause(change, source, deeper), change, reserve=reserve)
+
+
+def _cause(change: Change, source: Record, deeper: int) -> Cause:
+    return causes.following(change.timer.kind, source, purpose=change.timer.purpose, deeper=deeper)
 
 
 def _drop(book: Book, changes: Sequence[Change], error: CustlogError) -> None:

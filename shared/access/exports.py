@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 class Export:
     """What leaves: the kind of file, its rows and the reason as whoever exports gives it.
 
-    `customer` is whom all of it is about; without one it is recorded about the account that exports.
+    `customer` is whom all of it is about, `others` further customers it is about, such as those who are one person with
+    that one. Without any it is recorded about the account that exports.
     """
 
     what: str
     rows: int
     reason: str
     customer: str | None = None
+    others: tuple[str, ...] = ()
 
 
 async def record(journal: Journal, access: Access, export: Export) -> str:
@@ -32,5 +34,6 @@ async def record(journal: Journal, access: Access, export: Export) -> str:
     """
     watermark = uuid7()
     event = Exported(what=export.what, rows=export.rows, watermark=watermark, reason=export.reason)
-    await journal.exported(access, event, export.customer)
+    about = (export.customer, *export.others) if export.customer else export.others
+    await journal.exported(access, event, *sorted(set(about)))
     return watermark

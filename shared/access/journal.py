@@ -81,10 +81,11 @@ class Journal:
         log, cause = self._log, access.cause()
         await asyncio.gather(*(self._append(log, cause, part) for part in _parts(events, MAX_EVENTS)))
 
-    async def exported(self, access: Access, event: Exported, customer: str | None = None) -> None:
-        """Makes durable that rows leave, about a customer or else about the account. Raises Unavailable (retry)."""
+    async def exported(self, access: Access, event: Exported, *customers: str) -> None:
+        """Makes durable that rows leave, about these customers or the account. Raises Unavailable (retry)."""
         if self._log is not None:
-            await self._append(self._log, access.cause(), [(customer or about_actor(access.actor.id), event)])
+            about = customers or (about_actor(access.actor.id),)
+            await self._append(self._log, access.cause(), [(customer, event) for customer in about])
 
     async def issued(self, access: Access, event: TokenIssued) -> None:
         """Makes durable that a token is given to an account. Raises Unavailable (retry): then give none."""

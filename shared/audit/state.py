@@ -38,6 +38,8 @@ ABOUT: Mapping[type[Contract], str] = {
     customer.RelationshipEnded: "relationship_id",
     customer.ConsentGiven: "purpose",
     customer.ConsentWithdrawn: "purpose",
+    customer.ObjectionRaised: "purpose",
+    customer.ObjectionWithdrawn: "purpose",
     customer.ExtensionFieldSet: "field",
     customer.TicketOpened: "topic",
     identity.AliasAdded: "alias",

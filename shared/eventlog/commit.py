@@ -34,13 +34,17 @@ MAX_EVENT_BYTES = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Events for one stream that must stand at version `expected` (0 = new). `customer` is whom they are about."""
+    """Events for one stream that must stand at version `expected` (0 = new). `customer` is whom they are about.
+
+    `occurred_at` is when they happened, if that was earlier; `each_at` the same for each of them, where they differ.
+    """
 
     stream: str
     customer: str
     expected: int
     events: Sequence[Contract]
     occurred_at: datetime | None = None
+    each_at: tuple[datetime | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +135,8 @@ def _lay_out_append(
     rows.head_streams.append(append.stream)
     rows.head_versions.append(append.expected)
     rows.head_commits.append(number)
-    occurred_at = recorded_at if append.occurred_at is None else instant(append.occurred_at)
-    for seq, event in enumerate(append.events, start=append.expected + 1):
+    times = append.each_at or (append.occurred_at,) * len(append.events)
+    for seq, (event, happened) in enumerate(zip(append.events, times, strict=True), start=append.expected + 1):
         rows.streams.append(append.stream)
         rows.versions.append(seq)
         rows.topics.append(event.stored_type())
@@ -147,7 +151,7 @@ def _lay_out_append(
                 seq=seq,
                 customer=append.customer,
                 recorded_at=recorded_at,
-                occurred_at=occurred_at,
+                occurred_at=recorded_at if happened is None else instant(happened),
                 keys=keys,
             )
         )

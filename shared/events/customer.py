@@ -188,6 +188,31 @@ class ConsentWithdrawn(Contract):
     reason: General[Code | None] = None
 
 
+class ProcessingRestricted(Contract):
+    """From here on the customer's data are only kept: no rule uses them, nobody is matched by them, nothing is sent."""
+
+    TYPE = "customer.processing_restricted"
+    reason: General[Code]
+
+
+class RestrictionLifted(Contract):
+    TYPE = "customer.restriction_lifted"
+    reason: General[Code]
+
+
+class ObjectionRaised(Contract):
+    """The customer objects to the processing for one purpose; whatever is due for it is not sent."""
+
+    TYPE = "customer.objection_raised"
+    purpose: General[Code]
+    reason: General[Code | None] = None
+
+
+class ObjectionWithdrawn(Contract):
+    TYPE = "customer.objection_withdrawn"
+    purpose: General[Code]
+
+
 class ExtensionFieldSet(Contract):
     """A field the core does not know. Sealed always, because nobody classified its content."""
 

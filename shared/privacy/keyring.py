@@ -8,29 +8,26 @@ from __future__ import annotations
 
 import hmac
 import os
-from base64 import b64decode
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from psycopg import OperationalError
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared import metrics
 from shared.errors import Unavailable
 from shared.events.envelope import instant
-from shared.privacy.sealing import NONCE_BYTES, DataKey
+from shared.privacy.kek import KeyEncryptionKeys, UnknownKek
+from shared.privacy.sealing import DataKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from psycopg import Connection
+
+__all__ = ["DATA_KEY_VERSION", "KeyEncryptionKeys", "Keyring"]
 
 DATA_KEY_VERSION = "1"
 
@@ -66,49 +63,26 @@ SELECT subject::text, kek, wrapped FROM data_keys
 WHERE subject = ANY(%b::text[]::uuid[]) AND wrapped IS NOT NULL
 """
 
+REWRAPPED = """
+SELECT subject::text, kek, wrapped FROM data_keys
+WHERE kek <> %s AND wrapped IS NOT NULL ORDER BY subject LIMIT %s FOR UPDATE
+"""
+
+# A key that was destroyed in the meantime stays destroyed.
+REWRAP = """
+UPDATE data_keys d SET kek = %s, wrapped = new.wrapped
+FROM unnest(%s::text[]::uuid[], %s::bytea[]) AS new (subject, wrapped)
+WHERE d.subject = new.subject AND d.wrapped IS NOT NULL
+"""
+
+WRAPPED_BY = "SELECT count(*) FROM data_keys WHERE kek = %s AND wrapped IS NOT NULL"
+
 # The tombstone also of a subject that has no key here: an older backup of this database may not know it yet.
 BURY = """
 INSERT INTO data_keys (subject, kek, wrapped, destroyed_at)
 SELECT DISTINCT subject, %s, NULL::bytea, now() FROM unnest(%s::text[]::uuid[]) AS gone (subject)
 ON CONFLICT (subject) DO UPDATE SET wrapped = NULL, destroyed_at = now() WHERE data_keys.wrapped IS NOT NULL
 """
-
-
-@dataclass(frozen=True, slots=True)
-class KeyEncryptionKeys:
-    """The key-encryption keys by version; `current` wraps new data keys, all of them unwrap.
-
-    `blind_index_key` and `command_key` derive from the oldest key, so that what was made with them outlives rotation:
-    never drop that key.
-    """
-
-    current: int
-    ciphers: Mapping[int, AESGCM]
-    blind_index_key: bytes = field(default=b"", repr=False)
-    command_key: bytes = field(default=b"", repr=False)
-
-    @classmethod
-    def read(cls, file: Path) -> KeyEncryptionKeys:
-        """Reads `{"current": 1, "keys": {"1": "<32 bytes base64>"}}`. Raises OSError or ValueError (stop)."""
-        content: dict[str, Any] = orjson.loads(file.read_bytes())
-        keys = {int(version): b64decode(key) for version, key in content["keys"].items()}
-        ciphers = {version: AESGCM(key) for version, key in keys.items()}
-        if content["current"] not in ciphers:
-            raise ValueError(f"{file}: the current key-encryption key {content['current']} is not among its keys")
-        oldest = keys[min(keys)]
-        return cls(
-            content["current"],
-            ciphers,
-            blind_index_key=HKDF(hashes.SHA256(), 32, salt=None, info=b"custlog blind index v1").derive(oldest),
-            command_key=HKDF(hashes.SHA256(), 32, salt=None, info=b"custlog command digest v1").derive(oldest),
-        )
-
-    def wrap(self, subject: str, data_key: bytes) -> bytes:
-        nonce = os.urandom(NONCE_BYTES)
-        return nonce + self.ciphers[self.current].encrypt(nonce, data_key, subject.encode())
-
-    def unwrap(self, subject: str, kek: int, wrapped: bytes) -> bytes:
-        return self.ciphers[kek].decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], subject.encode())
 
 
 class Keyring:
@@ -147,8 +121,9 @@ class Keyring:
         wanted = sorted(subject for subject in subjects if subject not in keys)
         if not wanted:
             return keys
-        new = [self._keks.wrap(subject, os.urandom(32)) for subject in wanted]
-        keys |= self._open_rows(ENSURE, {"kek": self._keks.current, "subjects": wanted, "wrapped": new})
+        keks = self._refreshed()
+        new = [keks.wrap(subject, os.urandom(32)) for subject in wanted]
+        keys |= self._open_rows(ENSURE, {"kek": keks.current, "subjects": wanted, "wrapped": new})
         # A key that another call made while this statement ran is invisible to it: missing is not yet erased.
         return keys | self.fetch([subject for subject in wanted if subject not in keys])
 
@@ -164,7 +139,7 @@ class Keyring:
         Whoever asks for them has to record that as an access.
         """
         return {
-            subject: self._keks.unwrap(subject, kek, wrapped)
+            subject: self._unwrap(subject, kek, wrapped)
             for subject, kek, wrapped in self._rows(FETCH, (list(subjects),))
         }
 
@@ -194,9 +169,45 @@ class Keyring:
         rows = self._rows("SELECT destroyed_at FROM data_keys WHERE subject = %s", (subject,))
         return instant(rows[0][0]) if rows and rows[0][0] is not None else None
 
+    def rewrap(self, limit: int = 1_000) -> int:
+        """Wraps up to so many data keys anew, with the current key-encryption key. How many; 0 when none is left.
+
+        No event changes: data keys stay the same. Whoever fetches a key meanwhile gets it.
+        """
+        keks = self._refreshed()
+        with self._connection() as connection, connection.transaction():
+            old = connection.execute(REWRAPPED, (keks.current, limit)).fetchall()
+            new = [keks.wrap(subject, self._unwrap(subject, kek, wrapped)) for subject, kek, wrapped in old]
+            connection.execute(REWRAP, (keks.current, [subject for subject, _, _ in old], new))
+        return len(old)
+
+    def wrapped_by(self, kek: int) -> int:
+        """How many data keys a key-encryption key still wraps."""
+        with self._connection() as connection:
+            row = connection.execute(WRAPPED_BY, (kek,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def _unwrap(self, subject: str, kek: int, wrapped: bytes) -> bytes:
+        try:
+            return self._keks.unwrap(subject, kek, wrapped)
+        except UnknownKek:
+            pass
+        try:
+            return self._refreshed().unwrap(subject, kek, wrapped)
+        except UnknownKek as unknown:
+            raise Unavailable(f"{unknown}; until then personal data cannot be read") from unknown
+
+    def _refreshed(self) -> KeyEncryptionKeys:
+        # The file may have been replaced by a rotation: then its newest key wraps from now on.
+        try:
+            self._keks = self._keks.newest()
+        except (OSError, ValueError) as error:
+            raise Unavailable("the file of the key-encryption keys cannot be read") from error
+        return self._keks
+
     def _open_rows(self, statement: Any, parameters: Any) -> dict[str, DataKey]:
         return {
-            subject: DataKey(subject, DATA_KEY_VERSION, AESGCM(self._keks.unwrap(subject, kek, wrapped)))
+            subject: DataKey(subject, DATA_KEY_VERSION, AESGCM(self._unwrap(subject, kek, wrapped)))
             for subject, kek, wrapped in self._rows(statement, parameters)
         }
 

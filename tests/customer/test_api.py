@@ -180,6 +180,9 @@ CUSTOMER_BODIES: dict[str, dict[str, Any]] = {
     "assign-owner": {"owner": "u1"},
     "give-consent": {"purpose": "news", "channel": "web", "text_version": "v1"},
     "withdraw-consent": {"purpose": "news", "channel": "web"},
+    "restrict-processing": {"reason": "contested"},
+    "raise-objection": {"purpose": "news"},
+    "withdraw-objection": {"purpose": "news"},
     "set-extension-field": {"field": "shoe-size", "value": 42},
 }
 
@@ -211,6 +214,7 @@ async def test_every_command_of_a_customer_has_its_address(desk: Desk) -> None:
         "lift-hold": {"hold_id": derive("hold", customer, "1")},
         "request-erasure": {"reason": "asked"},
         "refuse-erasure": {"reason": "not-the-person"},
+        "lift-restriction": {"reason": "verified"},
     }
     for name, body in last.items():
         answer = await desk.post(f"/customers/{customer}/{name}", body)

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.customer.domain import customer_commands as commands
+from services.customer.domain import rights_commands as rights
 from services.customer.domain.customer import MAX_CONTACTS, decider
 from services.customer.domain.customer_state import evolve
 from shared.errors import Conflict, Invalid, NotFound
@@ -210,11 +211,11 @@ ONCE = [
     (commands.AddRelationship(other=OTHER, role="spouse"), RELATED),
     (commands.AssignOwner(owner="u1", team="north"), events.OwnerAssigned(owner="u1", team="north")),
     (
-        commands.GiveConsent(purpose="news", channel="web", text_version="v2"),
+        rights.GiveConsent(purpose="news", channel="web", text_version="v2"),
         events.ConsentGiven(purpose="news", channel="web", text_version="v2"),
     ),
     (
-        commands.WithdrawConsent(purpose="news", channel="web", reason="asked"),
+        rights.WithdrawConsent(purpose="news", channel="web", reason="asked"),
         events.ConsentWithdrawn(purpose="news", channel="web", reason="asked"),
     ),
     (commands.SetExtensionField(field="vip", value=1), events.ExtensionFieldSet(field="vip", value=1)),
@@ -237,7 +238,7 @@ def test_true_is_not_one() -> None:
 def test_consent_is_given_again_after_it_was_withdrawn() -> None:
     given_event = events.ConsentGiven(purpose="news", channel="web", text_version="v2")
     before(given_event, events.ConsentWithdrawn(purpose="news", channel="web")).when(
-        commands.GiveConsent(purpose="news", channel="web", text_version="v2")
+        rights.GiveConsent(purpose="news", channel="web", text_version="v2")
     ).then(given_event)
 
 
@@ -312,6 +313,10 @@ def test_every_customer_event_has_an_effect_on_the_state() -> None:
         events.ErasureRefused(reason="wrong-person"),
         events.HoldPlaced(hold_id=OTHER, reason="tax"),
         events.HoldLifted(hold_id=OTHER),
+        events.ProcessingRestricted(reason="contested"),
+        events.RestrictionLifted(reason="verified"),
+        events.ObjectionRaised(purpose="news"),
+        events.ObjectionWithdrawn(purpose="news"),
         events.ErasureApproved(),
         events.CustomerErased(),
     ]

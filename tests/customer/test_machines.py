@@ -15,6 +15,7 @@ from services.customer.domain import erasure_commands as erasure
 from services.customer.domain.customer_state import Customer
 from services.customer.domain.erasure_commands import ErasureCommand
 from services.customer.domain.order import Order
+from services.customer.domain.rights_commands import RightsCommand
 from services.customer.domain.ticket import Ticket
 from shared.errors import Conflict, CustlogError, NotFound
 from shared.eventlog.decider import Decider
@@ -140,7 +141,7 @@ def _taken_by(state: Customer) -> tuple[type[Any], ...]:
     if state.erasure in ("approved", "done"):
         return (erasure.RequestErasure, erasure.ApproveErasure, erasure.RecordErasure)
     if state.archived:
-        return (commands.Archive, commands.Restore, *get_args(ErasureCommand))
+        return (commands.Archive, commands.Restore, *get_args(ErasureCommand), *get_args(RightsCommand))
     return (object,)
 
 

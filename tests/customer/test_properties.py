@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from services.customer.domain import customer, order, ticket
 from services.customer.domain import customer_commands as commands
 from services.customer.domain import erasure_commands as erasure
+from services.customer.domain import rights_commands as rights
 from services.customer.domain.customer_state import Customer
 from services.customer.domain.order import DeliverOrder, Order, PayOrder, PlaceOrder, ReturnOrder
 from services.customer.domain.text import clean_line
@@ -39,8 +40,12 @@ customer_commands: st.SearchStrategy[Any] = st.one_of(
     st.builds(commands.Tag, add=codes.map(lambda code: (code,))),
     st.builds(commands.AddRelationship, other=st.sampled_from([ID, OTHER]), role=codes),
     st.builds(commands.EndRelationship, relationship_id=relationship_ids, reason=codes),
-    st.builds(commands.GiveConsent, purpose=codes, channel=codes, text_version=codes),
-    st.builds(commands.WithdrawConsent, purpose=codes, channel=codes),
+    st.builds(rights.GiveConsent, purpose=codes, channel=codes, text_version=codes),
+    st.builds(rights.WithdrawConsent, purpose=codes, channel=codes),
+    st.builds(rights.RestrictProcessing, reason=codes),
+    st.builds(rights.LiftRestriction, reason=codes),
+    st.builds(rights.RaiseObjection, purpose=codes),
+    st.builds(rights.WithdrawObjection, purpose=codes),
     st.builds(commands.SetExtensionField, field=codes, value=st.none() | st.booleans() | st.integers(0, 1) | codes),
     st.builds(commands.Archive, reason=codes),
     st.builds(commands.Restore, reason=codes),
@@ -82,13 +87,15 @@ def run(decider: Decider[Any, Any], sent: list[Any]) -> tuple[Any, list[Contract
     return state, happened
 
 
+_RIGHTS = tuple(f"customer.{kind}" for kind in ("eras", "hold", "consent", "objection", "processing", "restriction"))
 _MAY_REPEAT = {"ExtensionFieldSet"}
 """True and 1 are two values of a field, but one to Python."""
 
 
 def changes_of(happened: list[Contract]) -> list[str]:
-    """The types of what happened to the customer's data; requests, approvals and holds are about the right to them."""
-    return [event.TYPE for event in happened if not event.TYPE.startswith(("customer.eras", "customer.hold"))]
+    """The types of what happened to the customer's data; requests, holds and what the person says about
+    the use of the data are about the right to them."""
+    return [event.TYPE for event in happened if not event.TYPE.startswith(_RIGHTS)]
 
 
 def erased(event: Contract) -> Contract:

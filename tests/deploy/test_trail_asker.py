@@ -36,7 +36,7 @@ def test_without_a_token_it_is_the_account_of_the_machine_whatever_the_environme
 def test_with_a_token_it_is_whom_the_token_proves(home: Home, role: str) -> None:
     who = asker(home, issue(home.keys, "auditor-1", [role, "viewer"]))
 
-    assert (who.actor.id, who.roles) == ("auditor-1", {role, "viewer"})
+    assert (who.actor.id, who.roles) == ("auditor-1", frozenset({role, "viewer"}))
     access = who.access("AUDIT why", "case-7")
     assert (access.actor.id, access.operation, access.purpose) == ("auditor-1", "AUDIT why", "case-7")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deploy.commands.retention import policies
 from tests.docs import tables
 
 PLACES = {
@@ -35,6 +36,10 @@ def test_the_operations_page_lists_every_setting_with_its_default() -> None:
     listed = [row[:3] for row in tables.rows_under("operations.md", "## Settings")]
 
     assert listed == [tuple(row) for row in tables.settings()]
+
+
+def test_the_operations_page_shows_the_retention_table() -> None:
+    assert tables.rows_under("operations.md", "### Retention") == policies()
 
 
 def test_the_operations_page_lists_every_metric() -> None:

@@ -8,7 +8,9 @@ import pytest
 from eventsourcing.persistence import DataError
 
 from services.identity import store
+from services.identity.application import Link
 from services.identity.numbering.rule import read
+from shared.errors import Conflict
 from shared.eventlog.log import Transaction
 from shared.events import customer as facts
 from shared.events.identity import Linked, NumberAssigned
@@ -206,3 +208,38 @@ async def test_a_purge_leaves_nothing_that_was_made_of_a_subjects_data(world: Wo
     assert world.identities() == {ann: ann, again: ann}
     await world.take((again, facts.CustomerArchived(reason="erased")), (later, ANN))
     assert world.identities()[later] == ann
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_restricted_customer_is_one_with_nobody_new_until_the_restriction_is_lifted(
+    world: World, at_once: bool
+) -> None:
+    ann, again, third = customers(3)
+    restricted = (ann, facts.ProcessingRestricted(reason="contested"))
+    lifted = (ann, facts.RestrictionLifted(reason="verified"))
+
+    if at_once:
+        await world.take((ann, ANN), restricted, (again, ANN))
+    else:
+        for event in ((ann, ANN), restricted, (again, ANN)):
+            await world.take(event)
+
+    assert world.identities() == {ann: ann, again: again}
+    assert {str(row["customer"]) for row in world.rows("evidence")} == {again}
+    await world.take((ann, facts.BirthDateSet(birth_date=date(1980, 2, 4))), (third, ANN))
+    assert world.identities() == {ann: ann, again: again, third: again}
+    await world.take(lifted)
+    assert world.identities() == {ann: ann, again: ann, third: ann}
+
+
+async def test_a_restricted_customer_stays_what_it_is_and_is_linked_by_nobody(world: World) -> None:
+    ann, again, bob = customers(3)
+    await world.take((ann, ANN), (again, ANN), (bob, person("Bob", "Ray")))
+    await world.take((ann, facts.ProcessingRestricted(reason="contested")))
+
+    assert world.identities() == {ann: ann, again: ann, bob: bob}
+    with pytest.raises(Conflict, match="restricted"):
+        await world.application.link(Link(a=ann, b=bob, reason="same"), CAUSE, b"1")
+    await world.take((ann, facts.RestrictionLifted(reason="verified")))
+    await world.application.link(Link(a=ann, b=bob, reason="same"), CAUSE, b"1")
+    assert world.identities()[bob] == ann

@@ -12,7 +12,9 @@ from services.identity import store
 from services.identity.application import IdentityApplication
 from services.identity.batch import Matching, Outcome
 from services.identity.consumer import make_consumer
+from services.identity.lookups import Lookups
 from services.identity.matching.fingerprint import fingerprints
+from services.identity.matching.lookup import tokens
 from shared.consumer import Consumer
 from shared.eventlog.log import Log
 from shared.eventlog.mapper import open_record, parse
@@ -24,6 +26,8 @@ from shared.streaming import Plan
 from tests.support.customer_topic import CustomerTopic
 from tests.support.logs import running_keyring, running_log
 
+KEY = b"k" * 32
+
 
 @dataclass
 class World:
@@ -34,6 +38,7 @@ class World:
     consumer: Consumer[Outcome]
     application: IdentityApplication
     topic: CustomerTopic
+    lookups: Lookups
 
     async def take(self, *events: tuple[str, Contract]) -> Plan:
         """One batch with these events."""
@@ -53,7 +58,7 @@ class World:
             return list(tx.cursor.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall())
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
-        names = ("profiles", "evidence", "members", "links", "bans", "numbering")
+        names = ("profiles", "evidence", "tokens", "members", "links", "bans", "numbering")
         return {name: self.rows(name) for name in names}
 
     def identities(self) -> dict[str, str]:
@@ -66,9 +71,10 @@ def running_world(postgres_url: str, keyring_url: str, folder: Path, *, parked_c
         with log.transaction() as tx:
             store.create_tables(tx.cursor)
             tx.cursor.execute(INBOX_DDL)
-        matching = Matching(fingerprints(b"k" * 32))
+        matching = Matching(fingerprints(KEY), tokens(KEY))
         consumer = make_consumer(log, matching, parked_cap=parked_cap)
-        yield World(log, keyring, consumer, IdentityApplication(log), CustomerTopic(keyring))
+        lookups = Lookups(log, KEY)
+        yield World(log, keyring, consumer, IdentityApplication(log), CustomerTopic(keyring), lookups)
 
 
 def customers(count: int) -> Sequence[str]:

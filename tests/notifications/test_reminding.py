@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import orjson
 import pytest
 
 from services.notifications import store
+from services.notifications.application import Context
 from services.notifications.domain import PlanFollowUp
-from shared.events.customer import BirthDateSet, CustomerArchived, CustomerErased, CustomerRestored, Tagged
-from shared.events.notifications import ReminderPlanned
+from shared.events.customer import (
+    BirthDateSet,
+    ConsentGiven,
+    ConsentWithdrawn,
+    CustomerArchived,
+    CustomerErased,
+    CustomerRestored,
+    ObjectionRaised,
+    ObjectionWithdrawn,
+    ProcessingRestricted,
+    RestrictionLifted,
+    Tagged,
+)
+from shared.events.notifications import MessageFailed, ReminderCancelled, ReminderPlanned
 from tests.notifications.bench import ZONE, Bench, asked
 
 pytestmark = pytest.mark.server
@@ -288,3 +302,109 @@ async def test_a_follow_up_fires_once_and_sends_one_message(bench: Bench) -> Non
     assert await bench.deliveries.send_due() == {"sent": 1, "failed": 0}
     assert b"call back" not in bench.spooled()[0].read_bytes()
     assert await bench.told(customer) == [PLANNED, FIRED, SENT]
+
+
+def marketing() -> Context:
+    return replace(asked(), purpose="marketing")
+
+
+CONSENT = ConsentGiven(purpose="marketing", channel="spool", text_version="v1")
+WITHDRAWN = ConsentWithdrawn(purpose="marketing", channel="spool")
+RESTRICTED = ProcessingRestricted(reason="contested")
+LIFTED = RestrictionLifted(reason="verified")
+
+
+async def test_a_marketing_reminder_is_sent_with_consent_for_purpose_and_channel_only(bench: Bench) -> None:
+    willing, silent = await bench.register(), await bench.register()
+    await bench.tell(willing, CONSENT)
+    await bench.tell(silent, ConsentGiven(purpose="marketing", channel="email", text_version="v1"))
+    await bench.follow()
+    for customer in (willing, silent):
+        await bench.application.plan_follow_up(PlanFollowUp(customer=customer, due_at=bench.clock.now()), marketing())
+
+    assert await bench.timers.fire_due() == {"fired": 1, "cancelled": 1, "planned": 0}
+    assert await bench.deliveries.send_due() == {"sent": 1, "failed": 0}
+
+    assert await bench.told(willing) == [PLANNED, FIRED, SENT]
+    assert await bench.told(silent) == [PLANNED, CANCELLED]
+    assert {event.purpose for event in await bench.events()} == {"marketing"}
+    assert [timer.reason for timer in await bench.timers_of(silent)] == ["no_consent"]
+
+
+async def test_consent_withdrawn_before_it_is_due_cancels_and_says_why(bench: Bench) -> None:
+    customer = await bench.register()
+    await bench.tell(customer, CONSENT)
+    await bench.follow()
+    due = bench.clock.now() + timedelta(days=1)
+    await bench.application.plan_follow_up(PlanFollowUp(customer=customer, due_at=due), marketing())
+    await bench.tell(customer, WITHDRAWN)
+    await bench.follow()
+    bench.clock.set(due)
+
+    await bench.timers.fire_due()
+
+    assert await bench.told(customer) == [PLANNED, CANCELLED]
+    assert [event.data.reason for event in await bench.events() if isinstance(event.data, ReminderCancelled)] == [
+        "consent_withdrawn"
+    ]
+
+
+async def test_consent_withdrawn_after_it_came_due_stops_the_message_that_was_not_sent_yet(bench: Bench) -> None:
+    customer = await bench.register()
+    await bench.tell(customer, CONSENT)
+    await bench.follow()
+    await bench.application.plan_follow_up(PlanFollowUp(customer=customer, due_at=bench.clock.now()), marketing())
+    await bench.timers.fire_due()
+    await bench.tell(customer, WITHDRAWN)
+    await bench.follow()
+
+    assert await bench.deliveries.send_due() == {"sent": 0, "failed": 1}
+
+    assert bench.spooled() == []
+    last = (await bench.events())[-1].data
+    assert isinstance(last, MessageFailed)
+    assert (last.error, last.final) == ("consent_withdrawn", True)
+    assert await bench.deliveries.send_due() == {"sent": 0, "failed": 0}
+
+
+async def test_an_objection_stops_greetings_and_its_withdrawal_takes_them_up_again(bench: Bench) -> None:
+    customer = await bench.register(date(1980, 3, 1))
+    await bench.tell(customer, ObjectionRaised(purpose="customer_care"))
+    await bench.follow()
+    bench.at("2027-03-01T12:00Z")
+
+    assert await bench.timers.fire_due() == {"fired": 0, "cancelled": 1, "planned": 1}
+
+    await bench.tell(customer, ObjectionWithdrawn(purpose="customer_care"))
+    await bench.follow()
+    bench.at("2028-03-01T12:00Z")
+    assert (await bench.timers.fire_due())["fired"] == 1
+
+
+async def test_a_restricted_person_is_not_greeted_through_another_customer_either(bench: Bench) -> None:
+    ann, again = await bench.register(date(1980, 3, 1)), await bench.register(date(1980, 3, 1))
+    await bench.link(ann, again)
+    await bench.tell(again, RESTRICTED)
+    await bench.follow()
+    bench.at("2027-03-01T12:00Z")
+
+    assert await bench.timers.fire_due() == {"fired": 0, "cancelled": 2, "planned": 2}
+
+
+async def test_a_follow_up_is_held_while_the_processing_is_restricted_and_fires_when_that_is_lifted(
+    bench: Bench,
+) -> None:
+    customer = await bench.register()
+    await bench.tell(customer, RESTRICTED)
+    await bench.follow()
+    await bench.application.plan_follow_up(PlanFollowUp(customer=customer, due_at=bench.clock.now()), asked())
+
+    assert await bench.timers.fire_due() == {"fired": 0, "cancelled": 0, "planned": 0}
+    assert [(timer.status, timer.reason) for timer in await bench.timers_of(customer)] == [("planned", "restricted")]
+    bench.clock.set(bench.clock.now() + timedelta(days=2))
+    assert (await bench.timers.fire_due())["fired"] == 0
+
+    await bench.tell(customer, LIFTED)
+    await bench.follow()
+    assert (await bench.timers.fire_due())["fired"] == 1
+    assert [(timer.status, timer.reason) for timer in await bench.timers_of(customer)] == [("fired", None)]

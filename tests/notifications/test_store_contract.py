@@ -12,6 +12,7 @@ import pytest
 
 from services.notifications import store as in_postgres
 from services.notifications.rules.birthday import MonthDay
+from services.notifications.rules.permission import Word
 from services.notifications.rules.timer import Timer
 from services.notifications.store import Delivery
 from shared.eventlog.log import Log
@@ -120,3 +121,20 @@ def test_a_purge_removes_what_is_there_and_says_how_much(desk: Desk) -> None:
         assert store.purge(tx.cursor, ann) == 4
         assert store.purge(tx.cursor, ann) == 0
         assert store.timers_of(tx.cursor, [ann, bob]) == [other]
+
+
+def test_the_last_word_of_every_customer_of_a_person_is_found(desk: Desk) -> None:
+    store, log = desk
+    ann, again, bob = sorted(uuid7() for _ in range(3))
+    given = Word(ann, "marketing", "spool", "given", 3)
+    withdrawn = Word(again, "marketing", "spool", "withdrawn", 5)
+    restricted = Word(bob, "", "", "restricted", 6)
+    with log.transaction() as tx:
+        store.save_moves(tx.cursor, {again: (ann, 1)})
+        store.save_words(tx.cursor, [given, withdrawn, restricted])
+        store.save_words(tx.cursor, [replace(given, said="withdrawn", position=2), replace(restricted, position=7)])
+
+        assert store.words_of(tx.cursor, {again, ann, uuid7()}) == {ann: [given, withdrawn], again: [given, withdrawn]}
+        assert store.words_of(tx.cursor, {bob}) == {bob: [replace(restricted, position=7)]}
+        store.purge(tx.cursor, again)
+        assert store.words_of(tx.cursor, {ann}) == {ann: [given]}

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from shared.errors import Unavailable
 from shared.ids import uuid7
+from shared.privacy.kek import UnknownKek, add_key, drop_key, new_content
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
 from shared.privacy.sealing import BadSeal, DataKey, associated_data, seal, unseal
 from tests.support.logs import key_encryption_keys, running_keyring
@@ -186,3 +187,89 @@ def test_services_that_start_at_once_make_one_keyring(keyring_url: str, tmp_path
     finally:
         for ring in rings:
             ring.close()
+
+
+def key_file(folder: Path) -> Path:
+    file = folder / "rotated.json"
+    file.write_bytes(orjson.dumps({"current": 1, "keys": {"1": base64.b64encode(bytes(range(32))).decode()}}))
+    return file
+
+
+def test_what_is_keyed_stays_the_same_when_the_oldest_key_goes(tmp_path: Path) -> None:
+    file = key_file(tmp_path)
+    before = KeyEncryptionKeys.read(file)
+
+    assert add_key(file) == 2
+    drop_key(file, 1)
+
+    after = KeyEncryptionKeys.read(file)
+    assert (after.blind_index_key, after.command_key) == (before.blind_index_key, before.command_key)
+    assert after.ciphers.keys() == {2}
+    assert file.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(UnknownKek, match="key-encryption key 1 is not in"):
+        after.unwrap("s", 1, before.wrap("s", b"k" * 32))
+
+
+def test_the_current_key_and_one_that_is_not_there_cannot_be_dropped(tmp_path: Path) -> None:
+    file = key_file(tmp_path)
+    for version in (1, 7):
+        with pytest.raises(ValueError, match="current one or is not in"):
+            drop_key(file, version)
+
+
+def test_a_new_file_has_secrets_of_its_own(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for file in (one, other):
+        file.write_bytes(orjson.dumps(new_content()))
+
+    first, second = KeyEncryptionKeys.read(one), KeyEncryptionKeys.read(other)
+
+    assert len({first.blind_index_key, first.command_key, second.blind_index_key, second.command_key}) == 4
+
+
+@pytest.mark.server
+def test_rotation_changes_no_data_key_and_running_processes_follow(keyring_url: str, tmp_path: Path) -> None:
+    file = key_file(tmp_path)
+    service, operator = (Keyring(keyring_url, KeyEncryptionKeys.read(file)) for _ in range(2))
+    for ring in (service, operator):
+        ring.open()
+    subjects, gone = [uuid7() for _ in range(25)], uuid7()
+    part = seal(service.ensure([*subjects, gone])[subjects[0]], {"name": "x"}, PLACE)
+    before = service.disclose(subjects)
+    service.destroy(gone)
+
+    add_key(file)
+    while operator.rewrap(10):
+        assert service.disclose(subjects) == before
+    later = uuid7()
+    service.ensure([later])
+
+    assert operator.wrapped_by(1) == 0
+    assert operator.wrapped_by(2) == len(subjects) + 1
+    drop_key(file, 1)
+    fresh = Keyring(keyring_url, KeyEncryptionKeys.read(file))
+    fresh.open()
+    assert unseal(fresh.fetch(subjects)[subjects[0]], part, PLACE) == {"name": "x"}
+    assert fresh.disclose([*subjects, later, gone]).keys() == {*subjects, later}
+    for ring in (service, operator, fresh):
+        ring.close()
+
+
+@pytest.mark.server
+def test_a_data_key_wrapped_by_a_key_that_is_missing_is_unavailable_not_erased(
+    keyring_url: str, tmp_path: Path
+) -> None:
+    file, subject = key_file(tmp_path), uuid7()
+    keyring = Keyring(keyring_url, KeyEncryptionKeys.read(file))
+    keyring.open()
+    add_key(file)
+    keyring.ensure([subject])
+    content = orjson.loads(file.read_bytes())
+    file.write_bytes(orjson.dumps({**content, "current": 1, "keys": {"1": content["keys"]["1"]}}))
+    other = Keyring(keyring_url, KeyEncryptionKeys.read(file))
+    other.open()
+
+    with pytest.raises(Unavailable, match="key-encryption key 2 is not in the key file"):
+        other.fetch([subject])
+    for ring in (keyring, other):
+        ring.close()

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from services.identity.domain import Identities, Pair
+from services.identity.matching.lookup import Token
 from services.identity.store import COMMON, Profile
 
 __all__ = ["COMMON", "Profile"]
@@ -64,7 +65,7 @@ def save(cursor: Any, before: Identities, after: Identities, positions: Mapping[
 
 def put_version(cursor: Any, customer: str, version: int) -> None:
     known: Profile = cursor["profiles"][customer]
-    cursor["profiles"][customer] = Profile(customer, version, known.sealed)
+    cursor["profiles"][customer] = Profile(customer, version, known.sealed, known.restricted)
 
 
 def put_evidence(cursor: Any, added: Iterable[tuple[str, Mapping[bytes, int]]]) -> None:
@@ -78,6 +79,19 @@ def put_evidence(cursor: Any, added: Iterable[tuple[str, Mapping[bytes, int]]]) 
 def drop_evidence(cursor: Any, rows: Sequence[tuple[bytes, str]]) -> None:
     for row in rows:
         cursor["evidence"].pop(row, None)
+
+
+def put_tokens(cursor: Any, added: Sequence[tuple[Token, str]]) -> None:
+    cursor["tokens"].update(dict.fromkeys(added, True))
+
+
+def drop_tokens(cursor: Any, gone: Sequence[tuple[Token, str]]) -> None:
+    for row in gone:
+        cursor["tokens"].pop(row, None)
+
+
+def customers_with(cursor: Any, token: Token) -> set[str]:
+    return {customer for known, customer in cursor["tokens"] if known == token}
 
 
 def put_members(cursor: Any, identity_of: Mapping[str, str]) -> None:
@@ -95,5 +109,6 @@ def links_of(cursor: Any, customers: Collection[str]) -> list[tuple[str, str, in
 
 def purge(cursor: Any, subject: str) -> None:
     drop_evidence(cursor, [(key, customer) for key, customer in cursor["evidence"] if customer == subject])
+    drop_tokens(cursor, [row for row in cursor["tokens"] if row[1] == subject])
     if subject in cursor["profiles"]:
         cursor["profiles"][subject] = Profile(subject, cursor["profiles"][subject].version, None)

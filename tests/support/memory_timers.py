@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from services.notifications.rules.permission import Word
 from services.notifications.rules.timer import Timer
 from services.notifications.store import Delivery
 from shared.eventlog.mapper import Record, parse
@@ -48,6 +49,23 @@ def identities(cursor: Any, customers: Collection[str]) -> dict[str, str]:
     return {customer: cursor["members"][customer][0] for customer in customers if customer in cursor["members"]}
 
 
+def save_words(cursor: Any, words: Sequence[Word]) -> None:
+    for word in words:
+        known = cursor["words"].get(word.key)
+        if known is None or known.position < word.position:
+            cursor["words"][word.key] = word
+
+
+def words_of(cursor: Any, customers: Collection[str]) -> dict[str, list[Word]]:
+    def home(customer: str) -> str:
+        identity: str = cursor["members"].get(customer, (customer, 0))[0]
+        return identity
+
+    kept = sorted(cursor["words"].values(), key=lambda word: word.position)
+    said = {customer: [word for word in kept if home(word.customer) == home(customer)] for customer in customers}
+    return {customer: words for customer, words in said.items() if words}
+
+
 def greeted(cursor: Any, occasions: Collection[tuple[str, int]]) -> set[tuple[str, int]]:
     fired = [t for t in cursor["timers"].values() if t.status == "fired" and t.kind == "birthday"]
     members = cursor["members"]
@@ -70,6 +88,7 @@ def purge(cursor: Any, subject: str) -> int:
     gone = [("timers", timer.reminder_id) for timer in timers_of(cursor, {subject})]
     gone += [("deliveries", d.message_id) for d in cursor["deliveries"].values() if d.customer == subject]
     gone += [("members", subject)] if subject in cursor["members"] else []
+    gone += [("words", word.key) for word in cursor["words"].values() if word.customer == subject]
     for table, key in gone:
         del cursor[table][key]
     return len(gone)

@@ -6,11 +6,12 @@ from functools import partial
 from typing import assert_never
 
 from services.customer.domain import customer_commands as commands
-from services.customer.domain import erasure
+from services.customer.domain import erasure, rights
 from services.customer.domain.command import invalid
 from services.customer.domain.contact import INTERNATIONAL, Reach, normalised
-from services.customer.domain.customer_state import Consent, Contact, Customer, evolve
+from services.customer.domain.customer_state import Contact, Customer, evolve
 from services.customer.domain.erasure_commands import ErasureCommand
+from services.customer.domain.rights_commands import RightsCommand
 from shared.errors import Conflict, NotFound
 from shared.eventlog.decider import Decider
 from shared.events import customer as events
@@ -37,6 +38,8 @@ def decide(
     if isinstance(command, ErasureCommand):
         return erasure.decide(state, command, now)
     erasure.check_not_erased(state)
+    if isinstance(command, RightsCommand):
+        return rights.decide(state, command)
     if isinstance(command, commands.Restore):
         return (events.CustomerRestored(reason=command.reason),) if state.archived else ()
     if isinstance(command, commands.Archive):
@@ -84,14 +87,6 @@ def _change(  # noqa: C901, PLR0912 - one case per command
             yield from _end_relationship(state, command)
         case commands.AssignOwner():
             yield from _assign(state, command.owner, command.team)
-        case commands.GiveConsent():
-            given = Consent(True, command.channel, command.text_version)  # noqa: FBT003 - the field is named `given`
-            if state.consents.get(command.purpose) != given:
-                yield events.ConsentGiven.model_validate(command.model_dump(exclude={"occurred_at"}))
-        case commands.WithdrawConsent():
-            last = state.consents.get(command.purpose)
-            if last is None or last.given:
-                yield events.ConsentWithdrawn.model_validate(command.model_dump(exclude={"occurred_at"}))
         case commands.SetExtensionField():
             if not _has_extension(state, command):
                 yield events.ExtensionFieldSet(field=command.field, value=command.value)
@@ -126,11 +121,12 @@ def _contact_points(customer_id: str, command: commands.Register, region: str) -
     once = {(reach.kind, reach.value): reach for reach in reversed((*phones, *emails))}
     for ordinal, reach in enumerate(reversed(once.values()), start=1):
         yield events.ContactPoint(
-            contact_id=_contact_id(customer_id, ordinal), kind=reach.kind, value=reach.value, raw=reach.raw
+            contact_id=contact_id_of(customer_id, ordinal), kind=reach.kind, value=reach.value, raw=reach.raw
         )
 
 
-def _contact_id(customer_id: str, ordinal: int) -> str:
+def contact_id_of(customer_id: str, ordinal: int) -> str:
+    """The id of a customer's n-th contact point, from 1, those that are gone counted."""
     return derive("contact", customer_id, str(ordinal))
 
 
@@ -160,7 +156,7 @@ def _add_contact_point(state: Customer, command: commands.AddContactPoint, regio
         return
     if len(state.contacts) >= MAX_CONTACTS:
         raise Conflict(f"Customer {state.id} has {MAX_CONTACTS} contact points; remove one first.")
-    contact_id = _contact_id(state.id, state.contacts_seen + 1)
+    contact_id = contact_id_of(state.id, state.contacts_seen + 1)
     yield events.ContactPointAdded(contact_id=contact_id, kind=reach.kind, value=reach.value, raw=reach.raw)
 
 

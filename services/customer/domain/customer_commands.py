@@ -16,6 +16,7 @@ from services.customer.domain.command import (
     NameField,
 )
 from services.customer.domain.erasure_commands import ErasureCommand
+from services.customer.domain.rights_commands import RightsCommand
 from services.customer.domain.text import CleanText
 from shared.events.customer import AddressUsage, ContactKind, CustomerKind
 
@@ -162,22 +163,6 @@ class AssignOwner(Command):
     team: Code | None = None
 
 
-class GiveConsent(Command):
-    """Record consent to one purpose, and the text that was agreed to."""
-
-    purpose: Code
-    channel: Code
-    text_version: Code
-
-
-class WithdrawConsent(Command):
-    """Record that consent to one purpose is withdrawn, or refused from the start."""
-
-    purpose: Code
-    channel: Code
-    reason: Code | None = None
-
-
 class SetExtensionField(Command):
     """Set a field that custlog does not know itself; null takes its content away."""
 
@@ -211,9 +196,7 @@ Change: TypeAlias = (
     | AddRelationship
     | EndRelationship
     | AssignOwner
-    | GiveConsent
-    | WithdrawConsent
     | SetExtensionField
 )
 """What an archived customer refuses."""
-CustomerCommand: TypeAlias = Register | Change | Archive | Restore | ErasureCommand
+CustomerCommand: TypeAlias = Register | Change | Archive | Restore | ErasureCommand | RightsCommand

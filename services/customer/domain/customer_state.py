@@ -33,10 +33,9 @@ class Relationship:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """The last word on one purpose."""
+    """The last word on one purpose through one channel."""
 
     given: bool
-    channel: str
     text_version: str | None = None
 
 
@@ -57,7 +56,8 @@ class Hold:
 class Customer:
     """State of one customer stream; `kind` is None until it is registered.
 
-    `contacts_seen` counts every contact point ever added, so that no id is used twice.
+    `consents` is keyed by purpose and channel. `contacts_seen` counts every contact point ever added, so that no id is
+    used twice.
     """
 
     id: str
@@ -75,7 +75,9 @@ class Customer:
     relationships: Mapping[str, Relationship] = field(default_factory=dict)
     owner: str | None = None
     team: str | None = None
-    consents: Mapping[str, Consent] = field(default_factory=dict)
+    consents: Mapping[tuple[str, str], Consent] = field(default_factory=dict)
+    restricted: bool = False
+    objections: frozenset[str] = frozenset()
     extension: Mapping[str, Scalar | Erased] = field(default_factory=dict)
     erasure: Literal["none", "requested", "approved", "done"] = "none"
     holds: Mapping[str, Hold] = field(default_factory=dict)
@@ -118,11 +120,19 @@ def evolve(state: Customer, event: Contract) -> Customer:  # noqa: C901, PLR0911
         case events.OwnerAssigned():
             return replace(state, owner=event.owner, team=event.team)
         case events.ConsentGiven():
-            given = Consent(True, event.channel, event.text_version)  # noqa: FBT003 - the field is named `given`
-            return replace(state, consents={**state.consents, event.purpose: given})
+            given = Consent(True, event.text_version)  # noqa: FBT003 - the field is named `given`
+            return replace(state, consents={**state.consents, (event.purpose, event.channel): given})
         case events.ConsentWithdrawn():
-            withdrawn = Consent(False, event.channel)  # noqa: FBT003 - as above
-            return replace(state, consents={**state.consents, event.purpose: withdrawn})
+            withdrawn = Consent(False)  # noqa: FBT003 - as above
+            return replace(state, consents={**state.consents, (event.purpose, event.channel): withdrawn})
+        case events.ProcessingRestricted():
+            return replace(state, restricted=True)
+        case events.RestrictionLifted():
+            return replace(state, restricted=False)
+        case events.ObjectionRaised():
+            return replace(state, objections=state.objections | {event.purpose})
+        case events.ObjectionWithdrawn():
+            return replace(state, objections=state.objections - {event.purpose})
         case events.ExtensionFieldSet():
             return replace(state, extension={**state.extension, event.field: event.value})
         case events.CustomerArchived():

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from services.customer.application import Application, id_of, registration
 from services.customer.domain.customer_commands import Register
+from services.customer.intake import since
 from services.customer.intake.answers import Answered, Delivery, Summary
 from services.customer.intake.columns import cells_of, column_of, row_reader
 from services.customer.intake.records import BadRow, CsvRecords, Lines, NdjsonRecords, Record
@@ -116,10 +117,13 @@ class Intake:
 
     def _decided(self, row: int, record: Record) -> Ready | Answered:
         try:
-            command = Register.model_validate(self._body(record))
+            body = self._body(record)
+            customer_id, told = uuid7(), body.pop(since.FIELD, [])
+            command = Register.model_validate(body)
             context = self._delivery.context(row, command.external_id)
-            now = self._application.clock.now()
-            return Ready(row, registration(uuid7(), command, context, now, region=self._application.region))
+            news = since.read(told, customer_id) if told else ()
+            now, region = self._application.clock.now(), self._application.region
+            return Ready(row, registration(customer_id, command, context, now, region=region, since=news))
         except BadRow as bad:
             return Answered(row, 400, errors=[FieldError(field="row", message=str(bad))])
         except ValidationError as bad:

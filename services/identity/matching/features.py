@@ -19,7 +19,10 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Features(msgspec.Struct, frozen=True):
-    """The raw values that rules compare. Erased and absent values are the same: nothing to compare."""
+    """The raw values that rules compare. Erased and absent values are the same: nothing to compare.
+
+    Those of a customer whose processing is `restricted` are kept up, and compared with nothing.
+    """
 
     kind: str = "person"
     full: str | None = None
@@ -29,6 +32,7 @@ class Features(msgspec.Struct, frozen=True):
     contacts: dict[str, tuple[str, str]] = {}
     addresses: dict[str, Place] = {}
     identifiers: tuple[tuple[str, str], ...] = ()
+    restricted: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """JSON values, for sealing."""
@@ -105,6 +109,14 @@ def _identifier_added(features: Features, event: facts.IdentifierAdded) -> Featu
     return msgspec.structs.replace(features, identifiers=(*features.identifiers, added))
 
 
+def _restricted(features: Features, event: facts.ProcessingRestricted) -> Features:  # noqa: ARG001
+    return msgspec.structs.replace(features, restricted=True)
+
+
+def _lifted(features: Features, event: facts.RestrictionLifted) -> Features:  # noqa: ARG001
+    return msgspec.structs.replace(features, restricted=False)
+
+
 CHANGES: Mapping[type[Contract], Callable[[Features, Any], Features]] = {
     facts.CustomerRegistered: _registered,
     facts.NameCorrected: _name_corrected,
@@ -114,6 +126,8 @@ CHANGES: Mapping[type[Contract], Callable[[Features, Any], Features]] = {
     facts.ContactPointInvalidated: _contact_point_gone,
     facts.AddressSet: _address_set,
     facts.IdentifierAdded: _identifier_added,
+    facts.ProcessingRestricted: _restricted,
+    facts.RestrictionLifted: _lifted,
 }
 """The events that change features."""
 

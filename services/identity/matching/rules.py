@@ -86,7 +86,12 @@ _TERMS: tuple[Term, ...] = tuple(dict.fromkeys(term for rule in RULES for term i
 
 
 def compound_keys(features: Features) -> list[tuple[int, str]]:
-    """Every (rule number, compound key in the clear) of these features. Never store or log a key."""
+    """Every (rule number, compound key in the clear) of these features. Never store or log a key.
+
+    Who is restricted has none: nobody is found to be one with them, until the restriction is lifted.
+    """
+    if features.restricted:
+        return []
     normal = normalise(features)
     terms = {term: term(normal) for term in _TERMS}
     return [

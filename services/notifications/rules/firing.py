@@ -8,10 +8,13 @@ from datetime import datetime, timedelta
 
 from services.notifications.domain import Cancel, Fire
 from services.notifications.rules.birthday import due_at
+from services.notifications.rules.permission import RESTRICTED
 from services.notifications.rules.planning import ERASED, Desk
 from services.notifications.rules.timer import Book, Change, Timer
 
 ALREADY_GREETED = "already_greeted"
+HOLD = timedelta(days=1)
+"""After so long a reminder that is held is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +40,38 @@ def postponed(timer: Timer, now: datetime) -> Timer | None:
     return replace(timer, due_at=due) if due > now else None
 
 
-def end_due(
-    book: Book, due: Sequence[Timer], identities: Mapping[str, str], greeted: Collection[str], erased: Collection[str]
-) -> Iterator[Ending]:
-    """Ends every due timer, in order: fired, or cancelled where the person was greeted or erased already.
+def held(timer: Timer, refusal: str | None, now: datetime) -> Timer | None:
+    """The timer put off while the person's processing is restricted, else None.
 
-    `identities` holds customers whose identity is not their own id, `greeted` the occasions that are over.
+    A birthday is not put off: nobody wants to be congratulated weeks later.
+    """
+    if refusal != RESTRICTED or timer.birthday is not None:
+        return None
+    return replace(timer, due_at=now + HOLD, reason=RESTRICTED)
+
+
+def end_due(
+    book: Book,
+    due: Sequence[Timer],
+    *,
+    identities: Mapping[str, str],
+    greeted: Collection[str],
+    erased: Collection[str],
+    refusals: Mapping[str, str],
+) -> Iterator[Ending]:
+    """Ends every due timer, in order: fired, or cancelled where the person was greeted or erased already or refuses it.
+
+    `identities` holds customers whose identity is not their own id, `greeted` the occasions that are over, `refusals`
+    why of which reminders nothing may be sent.
     """
     taken = set(greeted)
     for timer in due:
         if timer.customer in erased:
             yield Ending(_cancelled(book, timer, ERASED), fired=False)
+        elif refusal := refusals.get(timer.reminder_id):
+            yield Ending(_cancelled(book, timer, refusal), fired=False, renewal=_renewal(book, timer))
         elif timer.birthday is None:
-            yield Ending(_fired(book, timer), fired=True)
+            yield Ending(_fired(book, replace(timer, reason=None)), fired=True)
         else:
             key = occasion(identities.get(timer.customer, timer.customer), timer.local_date.year)
             if key in taken:

@@ -10,8 +10,16 @@ from zoneinfo import ZoneInfo
 
 from services.notifications.domain import Cancel, Plan
 from services.notifications.rules.birthday import MonthDay, due_at, next_occurrence, occurrence
+from services.notifications.rules.permission import RESTRICTED
 from services.notifications.rules.timer import Book, Change, Timer
-from shared.events.customer import BirthDateSet, CustomerArchived, CustomerErased, CustomerRegistered, CustomerRestored
+from shared.events.customer import (
+    BirthDateSet,
+    CustomerArchived,
+    CustomerErased,
+    CustomerRegistered,
+    CustomerRestored,
+    RestrictionLifted,
+)
 from shared.events.envelope import Contract, Erased, Recorded
 from shared.ids import derive
 
@@ -108,6 +116,13 @@ def _plan_again(desk: Desk, customer: str, event: Contract) -> None:
         desk.book.amend(replace(left, reason=BIRTH_DATE_CHANGED))
 
 
+def _release(desk: Desk, customer: str, event: Contract) -> None:
+    if isinstance(event, RestrictionLifted):
+        for timer in desk.book.planned(customer):
+            if timer.reason == RESTRICTED:
+                desk.book.amend(replace(timer, due_at=min(timer.due_at, desk.book.now), reason=None))
+
+
 Reaction: TypeAlias = Callable[[Desk, str, Contract], None]
 
 REACTIONS: Mapping[str, Reaction] = {
@@ -116,6 +131,7 @@ REACTIONS: Mapping[str, Reaction] = {
     CustomerArchived.TYPE: _cancel_all,
     CustomerRestored.TYPE: _plan_again,
     CustomerErased.TYPE: _cancel_all,
+    RestrictionLifted.TYPE: _release,
 }
 
 

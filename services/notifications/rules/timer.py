@@ -11,10 +11,15 @@ from services.notifications.rules.birthday import MonthDay
 from shared.events.envelope import Contract
 from shared.events.notifications import MessageFailed, MessageSent, ReminderKind
 
+CARE = "customer_care"
+"""The purpose of what is planned by a rule."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timer:
     """One reminder as the timer table keeps it. `seq` is the version of its stream, 0 before the first event.
+
+    `purpose` is what whoever planned it gave as the purpose: by it the person allows or refuses the message.
 
     `birthday` outlives the year of one reminder, so that the next one can be planned without opening sealed data.
     """
@@ -29,6 +34,7 @@ class Timer:
     seq: int = 0
     status: Status = "unplanned"
     reason: str | None = None
+    purpose: str = CARE
 
     @property
     def stream(self) -> str:

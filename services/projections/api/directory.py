@@ -87,6 +87,7 @@ def shown(row: Document, sight: Sight) -> dict[str, Any]:
         "kinds": sorted({member["kind"] for member in members if member["kind"] is not None}),
         "sources": sorted({member["source"] for member in members if member["source"] is not None}),
         "archived": row["archived"],
+        "restricted": row["restricted"],
     }
 
 

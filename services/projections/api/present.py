@@ -18,6 +18,8 @@ _PLAIN = (
     "kind",
     "version",
     "archived",
+    "restricted",
+    "objections",
     "aliases",
     "tags",
     "owner",
@@ -36,6 +38,7 @@ def identity(document: Document, opened: Opened, sight: Sight) -> Document:
     """An identity with all its members and its golden record."""
     return {
         "identity": document["_id"],
+        "restricted": any(member["restricted"] for member in document["members"]),
         "golden": golden(document, opened, sight),
         "members": [_member(member, opened, sight) for member in document["members"]],
     }

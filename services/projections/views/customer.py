@@ -45,7 +45,7 @@ def _purge(document: Document, subject: str) -> None:
 
 CUSTOMER = View(
     name="customer",
-    version=1,
+    version=2,
     folds=member_folds(new_member, MEMBER_FOLDS),
     ignored=frozenset(
         {

@@ -1,6 +1,6 @@
 """View `directory`: one document per identity, to find it by number, part of a name, end of a phone number, or class.
 
-{_id: identity, name, archived, keys, members: [...]}
+{_id: identity, name, archived, restricted, keys, members: [...]}
 
 `keys` holds whatever the identity is found by, each behind a letter (see `Key`), in one index: an index for each
 kind made writing twice as expensive (measured).
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from services.projections.views.membership import MemberFold, member_folds, members_wanted
-from services.projections.views.survivorship import Candidate, choose
+from services.projections.views.survivorship import RECTIFICATION, Candidate, choose
 from services.projections.views.view import ACCESS, Decision, Document, Filter, View
 from shared.events import customer as log
 from shared.events import identity, notifications
@@ -140,12 +140,14 @@ def new_member(customer: str) -> Document:
         "aliases": [],
         "name": None,
         "name_at": None,
+        "name_rectified": False,
         "words": [],
         "phones": {},
         "classification": {},
         "tags": [],
         "kind": None,
         "archived": False,
+        "restricted": False,
         "source": None,
     }
 
@@ -199,6 +201,14 @@ def _restored(member: Document, data: log.CustomerRestored, event: Recorded) -> 
     member["archived"] = False
 
 
+def _processing_restricted(member: Document, data: log.ProcessingRestricted, event: Recorded) -> None:  # noqa: ARG001
+    member["restricted"] = True
+
+
+def _restriction_lifted(member: Document, data: log.RestrictionLifted, event: Recorded) -> None:  # noqa: ARG001
+    member["restricted"] = False
+
+
 def _number_assigned(member: Document, data: identity.NumberAssigned, event: Recorded) -> None:  # noqa: ARG001
     member["number"] = data.number
 
@@ -209,6 +219,7 @@ def _alias_added(member: Document, data: identity.AliasAdded, event: Recorded) -
 
 def _set_name(member: Document, name: log.Name | Erased, event: Recorded) -> None:
     member["name_at"] = event.occurred_at
+    member["name_rectified"] = event.purpose == RECTIFICATION
     member["name"] = None if isinstance(name, Erased) else name.full
     member["words"] = [] if isinstance(name, Erased) else name_words(_all_parts(name))
 
@@ -235,9 +246,11 @@ def _finish(document: Document) -> None:
         keys.update([f"{_CLASS}{classified}" for classified in member_classes(member)])
         if member["name"] is not None:
             active = not member["archived"]
-            names.append(Candidate(active, False, member["name_at"], member["customer"], "", member["name"]))  # noqa: FBT003
+            verified = member["name_rectified"]
+            names.append(Candidate(active, verified, member["name_at"], member["customer"], "", member["name"]))
     document["name"] = choose(names).chosen.detail if names else None
     document["archived"] = all(member["archived"] for member in members)
+    document["restricted"] = any(member["restricted"] for member in members)
     document["keys"] = sorted(keys)
 
 
@@ -264,13 +277,15 @@ _FOLDS: Mapping[str, MemberFold] = {
     log.Tagged.TYPE: _tagged,
     log.CustomerArchived.TYPE: _archived,
     log.CustomerRestored.TYPE: _restored,
+    log.ProcessingRestricted.TYPE: _processing_restricted,
+    log.RestrictionLifted.TYPE: _restriction_lifted,
     identity.NumberAssigned.TYPE: _number_assigned,
     identity.AliasAdded.TYPE: _alias_added,
 }
 
 DIRECTORY = View(
     name="directory",
-    version=2,
+    version=3,
     folds=member_folds(new_member, _FOLDS),
     ignored=frozenset(
         {
@@ -284,6 +299,8 @@ DIRECTORY = View(
             log.OwnerAssigned.TYPE,
             log.ConsentGiven.TYPE,
             log.ConsentWithdrawn.TYPE,
+            log.ObjectionRaised.TYPE,
+            log.ObjectionWithdrawn.TYPE,
             log.ExtensionFieldSet.TYPE,
             log.ErasureRequested.TYPE,
             log.ErasureRefused.TYPE,

@@ -40,7 +40,7 @@ def golden(members: Sequence[Document]) -> Document:
 def _candidates(member: Document) -> list[tuple[str, Candidate]]:
     customer, active = member["customer"], not member["archived"]
     found = [
-        (name, Candidate(active, False, known["at"], customer, known["event"]))  # noqa: FBT003
+        (name, Candidate(active, "rectified" in known, known["at"], customer, known["event"]))
         for name in ("name", "birth_date")
         if (known := member[name]) is not None
     ]
@@ -49,9 +49,10 @@ def _candidates(member: Document) -> list[tuple[str, Candidate]]:
     for contact, known in member["contacts"].items():
         state = known["state"]
         if state in ("added", "verified"):
-            verified = state == "verified"
+            verified = state == "verified" or "rectified" in known
             found.append((known["kind"], Candidate(active, verified, known["at"], customer, known["event"], contact)))
     for group, field in _GROUPS:
         for name, known in member[group].items():
-            found.append((f"{field}:{name}", Candidate(active, False, known["at"], customer, known["event"])))  # noqa: FBT003
+            verified = "rectified" in known
+            found.append((f"{field}:{name}", Candidate(active, verified, known["at"], customer, known["event"])))
     return found

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from services.projections.views.membership import MemberFold
 from services.projections.views.sealed import sealed_parts
+from services.projections.views.survivorship import RECTIFICATION
 from services.projections.views.view import Document
 from shared.events import customer as log
 from shared.events import identity
@@ -37,6 +38,8 @@ def new_member(customer: str) -> Document:
         "owner": None,
         "team": None,
         "consents": {},
+        "restricted": False,
+        "objections": [],
         "extensions": {},
         "orders": None,
         "tickets": None,
@@ -172,6 +175,26 @@ def _consent_withdrawn(member: Document, data: log.ConsentWithdrawn, event: Reco
     consent["at"] = event.occurred_at
 
 
+def _processing_restricted(member: Document, data: log.ProcessingRestricted, event: Recorded) -> None:  # noqa: ARG001
+    member["version"] = event.seq
+    member["restricted"] = True
+
+
+def _restriction_lifted(member: Document, data: log.RestrictionLifted, event: Recorded) -> None:  # noqa: ARG001
+    member["version"] = event.seq
+    member["restricted"] = False
+
+
+def _objection_raised(member: Document, data: log.ObjectionRaised, event: Recorded) -> None:
+    member["version"] = event.seq
+    member["objections"] = sorted({*member["objections"], data.purpose})
+
+
+def _objection_withdrawn(member: Document, data: log.ObjectionWithdrawn, event: Recorded) -> None:
+    member["version"] = event.seq
+    member["objections"] = sorted({*member["objections"]} - {data.purpose})
+
+
 def _extension_field_set(member: Document, data: log.ExtensionFieldSet, event: Recorded) -> None:
     member["version"] = event.seq
     if data.value is None:
@@ -253,7 +276,8 @@ def _alias_added(member: Document, data: identity.AliasAdded, event: Recorded) -
 
 
 def _reference(event: Recorded) -> Document:
-    return {"event": event.id, "at": event.occurred_at}
+    reference = {"event": event.id, "at": event.occurred_at}
+    return {**reference, "rectified": True} if event.purpose == RECTIFICATION else reference
 
 
 def _contact(kind: str, event: Recorded) -> Document:
@@ -318,6 +342,10 @@ MEMBER_FOLDS: Mapping[str, MemberFold] = {
     log.OwnerAssigned.TYPE: _owner_assigned,
     log.ConsentGiven.TYPE: _consent_given,
     log.ConsentWithdrawn.TYPE: _consent_withdrawn,
+    log.ProcessingRestricted.TYPE: _processing_restricted,
+    log.RestrictionLifted.TYPE: _restriction_lifted,
+    log.ObjectionRaised.TYPE: _objection_raised,
+    log.ObjectionWithdrawn.TYPE: _objection_withdrawn,
     log.ExtensionFieldSet.TYPE: _extension_field_set,
     log.CustomerArchived.TYPE: _archived,
     log.CustomerRestored.TYPE: _restored,

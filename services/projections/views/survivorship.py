@@ -1,13 +1,15 @@
 """Which member's value stands for the whole identity: a pure, versioned policy.
 
-Policy 1: a value of an active member beats one of an archived member; then a verified one beats one that is not; then
-the most recent one; then that of the oldest member (ids are ordered by time).
+Policy 2: a value of an active member beats one of an archived member; then a verified one beats one that is not; then
+the most recent one; then that of the oldest member (ids are ordered by time); then the one that was told first.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-POLICY = 1
+POLICY = 2
+RECTIFICATION = "rectification"
+"""The purpose of a change that the person asked for: its value counts as verified, whatever sources say later."""
 
 
 class Candidate(NamedTuple):
@@ -29,7 +31,7 @@ class Choice(NamedTuple):
 
 
 def choose(candidates: Sequence[Candidate]) -> Choice:
-    """The surviving one of at least one candidate. Two of the same member and time are ordered by their detail."""
+    """The surviving one of at least one candidate. Those of one member come in the order in which they were told."""
     if len(candidates) == 1:
         return Choice(candidates[0], "only value")
     best, *rivals = sorted(sorted(candidates, key=_age), key=_merit, reverse=True)
@@ -48,5 +50,5 @@ def _merit(candidate: Candidate) -> tuple[bool, bool, str]:
     return candidate.active, candidate.verified, candidate.at
 
 
-def _age(candidate: Candidate) -> tuple[str, str]:
-    return candidate.member, candidate.detail
+def _age(candidate: Candidate) -> str:
+    return candidate.member

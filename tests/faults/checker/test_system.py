@@ -129,6 +129,7 @@ async def _sixty_commands(scribe: Scribe) -> None:
     for a, b in ((0, 1), (1, 2), (3, 4)):
         await scribe.send("POST", "identity", "/links", {"a": customers[a], "b": customers[b], "reason": "seen"})
     await scribe.send("POST", "identity", "/separations", {"a": customers[1], "b": customers[0], "reason": "not so"})
+    reminder: dict[str, Any] = {}
     for n, seconds in enumerate((1.5, 3600.0, 3600.0)):
         due = instant(datetime.now(UTC) + timedelta(seconds=seconds))
         body = {"customer": customers[n], "due_at": due, "note": "Canarytext call"}

@@ -100,8 +100,7 @@ PLANTS = (
                 {
                     "        subject: DataKey(": "        subject: vars(self).setdefault('_opened', {}).setdefault("
                     "subject[:8], DataKey(",
-                    "AESGCM(self._keks.unwrap(subject, kek, wrapped)))": "AESGCM(self._keks.unwrap(subject, kek, "
-                    "wrapped))))",
+                    "AESGCM(self._unwrap(subject, kek, wrapped)))": "AESGCM(self._unwrap(subject, kek, wrapped))))",
                 },
             ),
         ),
