@@ -57,7 +57,7 @@ def test_a_field_is_so_because_of_the_event_that_set_it_last_and_was_what_the_on
     told = answer(history, "name")
 
     assert told["now"]["value"] == {"full": "Ada C"}
-    assert (told["now"]["source"], told["now"]["rule"], told["now"]["why"]) == ("crm:7", "survivorship 1", "only value")
+    assert (told["now"]["source"], told["now"]["rule"], told["now"]["why"]) == ("crm:7", "survivorship 2", "only value")
     because = told["because"]
     assert (because["event"]["log"], because["event"]["position"]) == ("customer", 3)
     assert because["event"]["type"] == "customer.name_corrected.v1"
