@@ -54,7 +54,7 @@ async def golden(home: Home, ref: str) -> dict[str, Any]:
     """Field -> what is known, since when and why; without the number, which every system gives itself."""
     async with desk(home) as reader:
         await client.caught_up(reader)
-        fields = (await reader.get("projections", f"/customers/{ref}/golden"))["golden"]["fields"]
+        fields = (await reader.get("projections", f"/customers/{ref}/golden"))["fields"]
     return {name: (field["value"], field["at"], field["why"]) for name, field in fields.items() if name != "number"}
 
 
@@ -148,7 +148,7 @@ async def test_the_wrapping_key_is_rotated_while_the_system_runs_and_the_old_one
         await client.caught_up(manager)
         for customer, name in ((known, "Cleo Rotated"), (new, "Dora Rotated")):
             shown = await manager.get("projections", f"/customers/{customer}/golden")
-            assert shown["golden"]["fields"]["name"]["value"]["full"] == name
+            assert shown["fields"]["name"]["value"]["full"] == name
     with pytest.raises(EmbeddedError, match="current one or is not in"):
         custlog(home, "keys", "retire", str(rotated["current"]))
 
