@@ -37,8 +37,9 @@ class MongoServer(Server):
     def _spawn(self) -> Child:
         parameters = ["diagnosticDataCollectionEnabled=false", "shutdownTimeoutMillisForSignaledShutdown=100"]
         command = [_binary(), "--dbpath", str(self.folder / "data"), "--port", str(self.port), "--bind_ip", LOOPBACK]
-        # The operations log keeps what views held; an erasure has to write so much to be rid of it.
-        command += ["--replSet", _SET, "--wiredTigerCacheSizeGB", "1", "--oplogSize", "256"]
+        # The operations log keeps what views held; an erasure has to write so much to be rid of it, and to wait for
+        # the next checkpoint.
+        command += ["--replSet", _SET, "--wiredTigerCacheSizeGB", "1", "--oplogSize", "256", "--syncdelay", "15"]
         command += ["--nounixsocket", "--quiet"]
         # What is slow is logged with the documents it is about, and those hold personal data.
         command += ["--slowms", str(2**31 - 1), "--slowOpSampleRate", "0"]

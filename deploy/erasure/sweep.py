@@ -7,6 +7,7 @@ deleted rows until they are vacuumed; those are sealed, or digests.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +19,10 @@ from deploy.embedded.home import State
 from deploy.history import database_url
 
 _NOTE_BYTES = 8 * 1024 * 1024
-_TIMES = 4
-"""So often the size of the operations log is written at most: it drops old operations in portions."""
+_TIMES = 1.25
+"""So often the size of the operations log is written: it drops old operations in portions."""
+_WAIT_SECONDS = 90.0
+"""So long MongoDB is given to do so: its checkpoints come every minute, in the embedded set-up every 15 seconds."""
 _VACUUMED = (
     ("keyring", "data_keys"),
     ("identity", "evidence"),
@@ -56,13 +59,16 @@ def _roll_operations(url: str) -> list[str]:
         operations = client["local"]["oplog.rs"]
         newest = next(operations.find({}, {"ts": 1}).sort("$natural", -1).limit(1))["ts"]
         most = int(client["local"].command("collStats", "oplog.rs")["maxSize"])
-        written = 0
+        written, deadline = 0, time.monotonic() + _WAIT_SECONDS
         while next(operations.find({}, {"ts": 1}).sort("$natural", 1).limit(1))["ts"] <= newest:
-            if written > _TIMES * most:
+            if time.monotonic() > deadline:
                 return ["MongoDB's operations log keeps what it held until newer operations come: it drops none now"]
-            for _ in range(max(1, most // 8 // _NOTE_BYTES)):
+            if written < _TIMES * most:
                 client.admin.command("appendOplogNote", data={"erasure": "0" * _NOTE_BYTES})
                 written += _NOTE_BYTES
-            # Operations that a restart would need are not dropped: a checkpoint makes them needless.
-            client.admin.command("fsync")
+            else:
+                # What a restart would need is kept until the next of the server's own checkpoints; `fsync` makes none
+                # that counts. What is too much is dropped when something is written after that.
+                time.sleep(0.5)
+                client.admin.command("appendOplogNote", data={"erasure": ""})
     return []
