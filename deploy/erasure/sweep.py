@@ -63,12 +63,11 @@ def _roll_operations(url: str) -> list[str]:
         while next(operations.find({}, {"ts": 1}).sort("$natural", 1).limit(1))["ts"] <= newest:
             if time.monotonic() > deadline:
                 return ["MongoDB's operations log keeps what it held until newer operations come: it drops none now"]
-            if written < _TIMES * most:
+            if written > _TIMES * most:
+                # What a restart would need is kept until the next of the server's own checkpoints; `fsync` makes none
+                # that counts. What is too much is dropped when so much is written after that.
+                time.sleep(1)
+            for _ in range(2):
                 client.admin.command("appendOplogNote", data={"erasure": "0" * _NOTE_BYTES})
                 written += _NOTE_BYTES
-            else:
-                # What a restart would need is kept until the next of the server's own checkpoints; `fsync` makes none
-                # that counts. What is too much is dropped when something is written after that.
-                time.sleep(0.5)
-                client.admin.command("appendOplogNote", data={"erasure": ""})
     return []
