@@ -68,7 +68,7 @@ def _storm(plant: str, faults: Sequence[str], rate: float, seed: int, minutes: f
     judged = {name: found for name, found in answer["invariants"].items() if name != "checker"}
     broken = {name: found.get("violations", []) for name, found in judged.items() if found["ok"] is False}
     if not broken and answer["settled_seconds"] is None:
-        return {"I12": ["the system never came to rest"]}
+        return {"I12": [f"The system never came to rest: {answer['unsettled']}"]}
     return broken
 
 

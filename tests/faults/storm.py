@@ -80,6 +80,7 @@ class _Storm:
         self._stand = stand
         self._run = run
         self._tell = tell
+        self._unsettled = ""
         self._planned = plan(options.seed, options.minutes * 60, kinds=options.kinds, every=options.every)
         self._told = run.lines("faults")
         self._sampler = Sampler(run, stand.home)
@@ -149,7 +150,9 @@ class _Storm:
                 await caught_up(operator, seconds=SETTLE_SECONDS)
                 await self._load.come_due()
                 await caught_up(operator, seconds=SETTLE_SECONDS)
-        except EmbeddedError:
+        except EmbeddedError as why:
+            self._unsettled = str(why)
+            self._tell(f"never came to rest: {why}")
             return None
         return round(self._run.now() - began, 2)
 
@@ -168,6 +171,7 @@ class _Storm:
             "machine": machine.describe(),
             "load_average": round(os.getloadavg()[0], 2),
             "settled_seconds": settled,
+            "unsettled": self._unsettled,
             "load": self._load.statistics(),
             "faults": done_by_kind(told),
             "counters": counters,
