@@ -74,6 +74,8 @@ _LIMITS: Mapping[str, str] = {
     "household": "a household shares these: they tell nobody apart from who lives with them",
     "twins": "twins share these too",
     "namesakes": "father and son share these too",
+    "names": "a name alone does not make one person",
+    "branches": "branches of one company share these",
 }
 
 
