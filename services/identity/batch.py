@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.identity import store
-from services.identity.domain import Banned, Identities, evolve, link, pair
+from services.identity.domain.identities import Banned, Identities, evolve, link, pair
 from services.identity.matching import features as matching
 from services.identity.matching.features import NOTHING, Features
 from services.identity.matching.fingerprint import Evidence
