@@ -52,7 +52,20 @@ LOGS: Mapping[str, tuple[type[Contract], ...]] = {
         customer.TicketResolved,
         customer.TicketReopened,
     ),
-    "identity": (identity.NumberAssigned, identity.AliasAdded, identity.Linked, identity.Separated),
+    "identity": (
+        identity.NumberAssigned,
+        identity.AliasAdded,
+        identity.LinkedV1,
+        identity.Linked,
+        identity.SeparatedV1,
+        identity.Separated,
+        identity.Asserted,
+        identity.AssertionEnded,
+        identity.ReviewOpened,
+        identity.ReviewClosed,
+        identity.ApprovalRequested,
+        identity.ApprovalDecided,
+    ),
     "notifications": (
         notifications.ReminderPlanned,
         notifications.ReminderCancelled,
@@ -72,7 +85,16 @@ LOGS: Mapping[str, tuple[type[Contract], ...]] = {
 FOLDED: tuple[str, ...] = tuple(log for log in LOGS if log != "access")
 """The logs that views are made of. The access log tells who looked at them."""
 
-UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
+
+def _as_it_was(data: dict[str, Any]) -> dict[str, Any]:
+    """For versions that only added fields which say nothing where they are absent."""
+    return data
+
+
+UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
+    (identity.LinkedV1.TYPE, 1): _as_it_was,
+    (identity.SeparatedV1.TYPE, 1): _as_it_was,
+}
 """(type, version) -> function from that version's data to the next version's data. Erased fields pass through."""
 
 CATALOGUE: Mapping[tuple[str, int], type[Contract]] = {

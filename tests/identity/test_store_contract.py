@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from services.identity import store as in_postgres
-from services.identity.domain import evolve, link, separate
+from services.identity.domain.identities import evolve, link, separate
 from services.identity.store import COMMON, Profile
 from shared.eventlog.log import Log
 from shared.events.envelope import SealedPart
