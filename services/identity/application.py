@@ -61,9 +61,9 @@ class AddAlias(_Command):
 class IdentityApplication:
     """Commands and questions of the HTTP side."""
 
-    def __init__(self, log: Log, stewardship: Stewardship | None = None) -> None:
+    def __init__(self, log: Log, stewardship: Stewardship) -> None:
         self._log = log
-        self._stewardship = stewardship or Stewardship(log)
+        self._stewardship = stewardship
 
     async def link(self, command: Link, cause: Cause, digest: bytes) -> Mapping[str, Any]:
         """Makes two customers one; nothing happens if they are.

@@ -19,7 +19,7 @@ from services.identity.matching.judging import Judge
 from services.identity.matching.lookup import Token, Tokens
 from services.identity.matching.record import Normal
 from services.identity.numbering import rule as numbering
-from services.identity.records import DataKeys, open_profile, sealed_profile
+from services.identity.records import open_profile, sealed_profile
 from services.identity.streams import number_key, stream_of
 from shared.consumer import Unappliable
 from shared.errors import CustlogError
@@ -76,12 +76,10 @@ class Matching:
         self,
         fingerprints: Callable[[Normal], Evidence],
         judge: Judge,
-        data_keys: DataKeys,
         tokens: Tokens = lambda _: frozenset(),
     ) -> None:
         self._fingerprints = fingerprints
         self._judge = judge
-        self._data_keys = data_keys
         self._tokens = tokens
 
     def apply(self, tx: Transaction, events: Sequence[Recorded], keys: Mapping[str, DataKey]) -> Outcome:
@@ -114,7 +112,7 @@ class Matching:
         }
         state = store.identities(tx.cursor, involved | before.keys(), with_links=True)
         others = [customer for customer in state.identity_of if customer not in drafts]
-        normals = before | records.read(tx.cursor, others, self._data_keys)
+        normals = before | records.read(tx, others)
         serials = _Serials.take(tx, drafts)
         decision = _Decision(self._judge, index, state, normals, serials, outcome, self._judge.guard(normals))
         for change in changes:

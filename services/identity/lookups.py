@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.identity import store
-from services.identity.batch import open_profile
+from services.identity.records import open_profile
 from services.identity.matching.lookup import Field, token_of, values, wanted
 from shared.eventlog.log import Log
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeAlias
-
-from psycopg import Cursor
 
 from services.identity import store
 from services.identity.domain.clustering import Guard, Scored
@@ -20,9 +17,6 @@ from services.identity.store import Profile
 from services.identity.streams import stream_of
 from shared.eventlog.log import Transaction
 from shared.privacy.sealing import DataKey, associated_data, seal, unseal
-
-DataKeys: TypeAlias = Callable[[Collection[str]], Mapping[str, DataKey]]
-"""The data keys of these subjects, without those of the erased; Keyring.fetch."""
 
 
 def sealed_profile(customer: str, version: int, features: Features, keys: Mapping[str, DataKey]) -> Profile:
@@ -41,27 +35,22 @@ def open_profile(profile: Profile, keys: Mapping[str, DataKey]) -> Features:
     return Features.from_json(unseal(key, profile.sealed, _place(profile.customer)))
 
 
-def read(
-    cursor: Cursor[Any], customers: Collection[str], data_keys: DataKeys, known: Mapping[str, DataKey] | None = None
-) -> dict[str, Normal]:
-    """The records of these customers in the form that is compared. `known` are keys that need not be fetched."""
+def read(tx: Transaction, customers: Collection[str]) -> dict[str, Normal]:
+    """The records of these customers in the form that is compared."""
     if not customers:
         return {}
-    profiles = store.profiles(cursor, customers)
-    keys = dict(known or {})
-    missing = [customer for customer in profiles if customer not in keys]
-    if missing:
-        keys.update(data_keys(missing))
+    profiles = store.profiles(tx.cursor, customers)
+    keys = tx.data_keys(profiles)
     return {customer: normal_of(open_profile(profile, keys)) for customer, profile in profiles.items()}
 
 
 def weighed_again(
-    judge: Judge, data_keys: DataKeys
+    judge: Judge,
 ) -> Callable[[Transaction, Identities, Collection[str]], tuple[list[Scored], Guard]]:
     """For commands of people: the pairs of these customers as the model weighs them now, and the model's guard."""
 
     def rescore(tx: Transaction, state: Identities, customers: Collection[str]) -> tuple[list[Scored], Guard]:
-        normals = read(tx.cursor, customers, data_keys)
+        normals = read(tx, customers)
         return found_among(judge, state, customers, normals, {}), judge.guard(normals)
 
     return rescore

@@ -14,7 +14,7 @@ from shared.errors import Conflict
 from shared.eventlog.log import Transaction
 from shared.events import customer as facts
 from shared.events.identity import Linked, NumberAssigned
-from tests.identity.test_rules import person
+from tests.identity.people import person
 from tests.identity.world import World, customers
 from tests.support.customer_topic import CAUSE
 

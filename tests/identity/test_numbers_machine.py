@@ -21,6 +21,8 @@ from services.identity.application import AddAlias, IdentityApplication
 from services.identity.batch import Matching
 from services.identity.consumer import make_consumer
 from services.identity.matching.fingerprint import fingerprints
+from services.identity.matching.judging import Judge
+from services.identity.matching.model import shipped
 from services.identity.numbering.rule import read
 from shared.errors import AlreadyReserved, NotFound
 from shared.eventlog.mapper import parse
@@ -28,7 +30,7 @@ from shared.events.customer import Name, NameCorrected
 from shared.events.envelope import Recorded
 from shared.events.identity import AliasAdded, NumberAssigned
 from shared.streaming import parse_source
-from tests.identity.test_rules import person
+from tests.identity.people import person
 from tests.identity.world import customers
 from tests.support.customer_topic import PARTITIONS, TOPIC, CustomerTopic, Record
 from tests.support.logs import cause
@@ -36,7 +38,7 @@ from tests.support.memory import at_once, in_memory
 from tests.support.memory_log import MemoryLog
 from tests.support.memory_tables import Died
 
-MATCHING = Matching(fingerprints(b"k" * 32))
+MATCHING = Matching(fingerprints(b"k" * 32, shipped()), Judge(shipped()))
 aliases = st.sampled_from(["A-1", "A-2", "old.7"])
 families = st.sampled_from(["Lee", "Ray", "Fox"])
 partitions = st.lists(st.integers(0, PARTITIONS - 1), min_size=1, max_size=PARTITIONS)

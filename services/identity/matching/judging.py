@@ -15,7 +15,7 @@ from services.identity.matching.record import Normal
 EVIDENCE = 12
 """So many of the levels that spoke for a pair are named in the event, the heaviest first."""
 MOST = 400
-"""Customers whose pairs are all weighed. A component beyond it is looked at by a person: no model made it in one step."""
+"""Customers whose pairs are all weighed. Of a larger component the rest stays as it is."""
 
 
 class Judge:
