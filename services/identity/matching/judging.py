@@ -9,7 +9,7 @@ from services.identity.domain.clustering import Guard, Scored
 from services.identity.matching.compare import Levels, compare, weigh
 from services.identity.matching.customer import NOTHING
 from services.identity.matching.guards import conflict
-from services.identity.matching.model import Model
+from services.identity.matching.model import Model, uncounted
 from services.identity.matching.record import Normal
 
 EVIDENCE = 12
@@ -19,10 +19,10 @@ MOST = 400
 
 
 class Judge:
-    """Weighs pairs with one model. What was weighed is remembered until one of the two changes, for one batch."""
+    """Weighs pairs with one model, which knows common names if nobody has counted a base for it. What was weighed is remembered until one of the two changes, for one batch."""
 
     def __init__(self, model: Model) -> None:
-        self.model = model
+        self.model = uncounted(model)
 
     def pairs(
         self, customers: Iterable[str], normals: Mapping[str, Normal], weighed: MutableMapping[tuple[str, str], Scored]
