@@ -9,12 +9,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.identity.matching.normalise.record import normalise
-
 from deploy.embedded.errors import EmbeddedError
 from deploy.matching.progress import Tell, silent
 from deploy.matching.reading import Notes, Table, open_table
 from services.identity.matching.columns import Columns, Reading, columns, mapping
+from services.identity.matching.normalise.record import normalise
 from services.identity.matching.record import Normal, Raw
 from shared.errors import Invalid
 
@@ -40,18 +39,21 @@ class Records:
         return list(zip(self.ids, self.normals, strict=True))
 
 
-def read_mapping(file: Path | None) -> Reading:
-    """The mapping in a TOML file; without a file, none. Raises EmbeddedError with every wrong entry."""
-    if file is None:
-        return Reading()
+def read_mapping(file: Path | None, country: str = "") -> Reading:
+    """The mapping in a TOML file, or an empty one; a `country` goes before the file's.
+
+    Raises EmbeddedError with every wrong entry.
+    """
+    name = file.name if file else "--country"
     try:
-        return mapping(tomllib.loads(file.read_text(encoding="utf-8-sig")))
+        said = tomllib.loads(file.read_text(encoding="utf-8-sig")) if file else {}
+        return mapping({**said, "country": country} if country else said)
     except OSError as error:
-        raise EmbeddedError(f"{file.name} cannot be read: {error.strerror}.") from None
+        raise EmbeddedError(f"{name} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise EmbeddedError(f"{file.name} is no TOML: {error}.") from None
+        raise EmbeddedError(f"{name} is no TOML: {error}.") from None
     except Invalid as error:
-        raise _told(file.name, error) from None
+        raise _told(name, error) from None
 
 
 def load(file: Path, reading: Reading, tell: Tell = silent, *, keep: bool = False) -> Records:
