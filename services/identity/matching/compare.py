@@ -14,7 +14,8 @@ from services.identity.matching.contact import (
     compare_identities,
     compare_phones,
 )
-from services.identity.matching.model import FIELDS, HOUSEHOLD, LEVELS, PLACE, Model
+from services.identity.matching.limits import NAMES, limits
+from services.identity.matching.model import FIELDS, LEVELS, Model
 from services.identity.matching.person import compare_births, compare_names
 from services.identity.matching.record import Normal
 
@@ -119,34 +120,19 @@ def _extras(a: Normal, b: Normal, model: Model) -> tuple[int, int]:
     return (2 if balance < 0 else 0), 0
 
 
-_PLACE = tuple(FIELDS.index(name) for name in PLACE)
-_SHARED = tuple(FIELDS.index(name) for name in HOUSEHOLD if name not in PLACE)
-_GIVEN, _BIRTH = FIELDS.index("given"), FIELDS.index("birth")
-
-
-def addends(levels: Levels, model: Model) -> tuple[list[int], tuple[tuple[str, int], ...]]:
-    """The weight of each field in the order of FIELDS, and the limits that evidence ran into."""
+def parts_of(levels: Levels, model: Model) -> list[int]:
+    """The weight of each field in the order of FIELDS."""
     weights, rare = model.weights, model.rare
-    parts = [
+    return [
         weights[i][code] + (rarity if rare[i][code] else 0)
         for i, (code, rarity) in enumerate(zip(levels.codes, levels.rarities, strict=True))
     ]
-    limits = model.limits
-    place = sum([parts[i] for i in _PLACE])
-    moved = max(limits.moved - place, 0)
-    shared = model.prior + place + moved + sum([parts[i] for i in _SHARED])
-    household = min(limits.household - shared, 0)
-    shared += household
-    twins = min(limits.twins - shared - parts[_BIRTH], 0) if parts[_BIRTH] > 0 else 0
-    namesakes = min(limits.namesakes - shared - parts[_GIVEN], 0) if parts[_GIVEN] > 0 else 0
-    found = (("moved", moved), ("household", household), ("twins", twins), ("namesakes", namesakes))
-    return parts, tuple(limit for limit in found if limit[1])
 
 
 def total(levels: Levels, model: Model) -> int:
     """The weight alone, for where nobody reads the bars."""
-    parts, limits = addends(levels, model)
-    return model.prior + sum(parts) + sum([weight for _, weight in limits])
+    parts = parts_of(levels, model)
+    return model.prior + sum(parts) + sum(limits(levels.codes, parts, model))
 
 
 def band(weight: int, model: Model) -> Band:
@@ -155,12 +141,11 @@ def band(weight: int, model: Model) -> Band:
 
 def weigh(levels: Levels, model: Model) -> Score:
     """The weight of a pair with a bar for every field that both records know and every limit that was reached."""
-    parts, limits = addends(levels, model)
+    parts = parts_of(levels, model)
     bars = [
-        Bar(name, LEVELS[name][code], part)
-        for name, code, part in zip(FIELDS, levels.codes, parts, strict=True)
-        if code
+        Bar(name, LEVELS[name][code], part) for name, code, part in zip(FIELDS, levels.codes, parts, strict=True) if code
     ]
-    bars.extend(Bar(name, "limit", weight) for name, weight in limits)
+    reached = zip(NAMES, limits(levels.codes, parts, model), strict=True)
+    bars.extend(Bar(name, "limit", weight) for name, weight in reached if weight)
     weight = model.prior + sum(bar.weight for bar in bars)
     return Score(weight, model.prior, tuple(bars), band(weight, model))

@@ -28,6 +28,9 @@ APART_PRIOR = 2000.0
 """Pairs that the shipped shares of strangers count for."""
 HOUSEHOLD_PRIOR = (8.0, 24.0)
 """Pairs with a household's evidence that are one person, and that are not, which the shipped limit counts for."""
+NAMES_PRIOR = (24.0, 8.0)
+"""Pairs with one name that are one person, and that are not, which the shipped limit counts for."""
+NAME_FIELDS = [FIELDS.index(name) for name in ("given", "family", "order", "middle")]
 RELATIVES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
         "given": (1.0, 0.03, 0.002, 0.005, 0.05, 0.01, 0.06, 0.84),
@@ -110,24 +113,30 @@ def _field(field: Field, same: NDArray[np.float64], apart: NDArray[np.float64]) 
 def _limits(model: Model, vectors: Vectors, sums: Sums) -> Limits:
     """How many of the pairs with a household's evidence are one person: told by given name and birth date alone.
 
-    Within a household these two cannot weigh more than what tells relatives apart.
+    Within a household these two cannot weigh more than what tells relatives apart. And how many of those with one name
+    are one person: told by everything but the name.
     """
     shared = vectors.codes[sums.shared > STRONG]
     ratio = np.ones(len(shared))
     for name, apart in RELATIVES.items():
-        ratio *= (
-            _same_shares(model, name)[shared[:, FIELDS.index(name)]] / np.array(apart)[shared[:, FIELDS.index(name)]]
-        )
-    yes, no = HOUSEHOLD_PRIOR
+        ratio *= _same_shares(model, name)[shared[:, FIELDS.index(name)]] / np.array(apart)[shared[:, FIELDS.index(name)]]
+    household = _share(ratio, HOUSEHOLD_PRIOR)
+    twins, namesakes = (household + log2(_same_shares(model, name)[1] / RELATIVES[name][1]) for name in ("birth", "given"))
+    named = sums.named > STRONG
+    rest = sums.parts[named].sum(axis=1) - sums.parts[named][:, NAME_FIELDS].sum(axis=1)
+    names = _share(np.exp2(np.clip(rest / 1000, -20, 20)), NAMES_PRIOR)
+    found = {"household": household, "twins": twins, "namesakes": namesakes, "names": names}
+    return msgspec.structs.replace(model.limits, **{name: round(1000 * bits) for name, bits in found.items()})
+
+
+def _share(ratio: NDArray[np.float64], prior: tuple[float, float]) -> float:
+    """The share of pairs that are one, as bits, where each has this likelihood ratio."""
+    yes, no = prior
     one = yes / (yes + no)
     for _ in range(ROUNDS):
         chances = one * ratio / (one * ratio + 1 - one)
-        one = (float(chances.sum()) + yes) / (len(shared) + yes + no)
-    household = log2(one / (1 - one))
-    twins, namesakes = (
-        household + log2(_same_shares(model, name)[1] / RELATIVES[name][1]) for name in ("birth", "given")
-    )
-    return Limits(model.limits.moved, round(1000 * household), round(1000 * twins), round(1000 * namesakes))
+        one = (float(chances.sum()) + yes) / (len(ratio) + yes + no)
+    return log2(one / (1 - one))
 
 
 def _same_shares(model: Model, name: str) -> NDArray[np.float64]:

@@ -49,8 +49,6 @@ LEVELS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 FIELDS: tuple[str, ...] = tuple(LEVELS)
 PLACE: tuple[str, ...] = ("street", "unit", "city", "postcode", "region")
 """Fields that change together when somebody moves."""
-HOUSEHOLD: tuple[str, ...] = (*PLACE, "family", "phone")
-"""What the members of one household share."""
 
 
 class UnknownModel(ValueError):
@@ -78,17 +76,20 @@ class Field(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How far evidence goes that is not independent, in thousandths of a bit.
+    """How far evidence goes that is not independent (limits.py), in thousandths of a bit, the prior included.
 
-    `moved`: the least that all parts of an address together may weigh, because people move. `household`: the most that
-    prior, family name, phone and address reach together, because a household shares them. `twins`: the most that they
-    reach with the birth date. `namesakes`: the most that they reach with the given name: father and son.
+    `moved`: the least that all parts of an address together weigh, because people move (without the prior).
+    `household`: the most that address, phone and family name reach. `twins`: with the birth date. `namesakes`: with
+    the given name, father and son. `names`: the most that given and family name reach alone. `branches`: the most that
+    a company's name, phone and e-mail reach where no address agrees.
     """
 
     moved: int = -3500
     household: int = -1000
-    twins: int = 4000
-    namesakes: int = 6500
+    twins: int = 4800
+    namesakes: int = 3700
+    names: int = 1500
+    branches: int = 6000
 
 
 class Guards(msgspec.Struct, frozen=True):

@@ -53,7 +53,7 @@ def _compare(a: PersonName, b: PersonName, frequencies: Frequencies) -> Names:
         given_2, family_2 = _level(a_given, b_family), _level(a_family, b_given)
         price = _SWAP if a_sure and b_sure else 0.0
         crossed = _RANK[given_2] + _RANK[family_2] + price < _RANK[given] + _RANK[family]
-        if crossed and min(_RANK[given_2], _RANK[family_2]) <= 1.0:
+        if crossed and max(given_2, family_2) < _DIFFER:
             given, family, swapped = given_2, family_2, bool(price)
             b_given, b_family = b_family, b_given
     middle = 0
@@ -68,7 +68,7 @@ def _compare(a: PersonName, b: PersonName, frequencies: Frequencies) -> Names:
         family = _han_level(family, han_family, other_family)
     return Names(
         given,
-        frequencies.rarity("given", han_given or a_given) if given in (_EXACT, _NICKNAME) else 0,
+        frequencies.rarity("given", han_given or a_given) if given == _EXACT else 0,
         family,
         frequencies.rarity("family", han_family or a_family) if family == _EXACT else 0,
         swapped,
@@ -127,8 +127,9 @@ def _middle(a: str, b: str, given: int) -> tuple[int, int]:
 def _nicknames(a: PersonName, b: PersonName, a_given: str, b_given: str) -> bool:
     if not a_given or not b_given or not (a.roots or b.roots):
         return False
-    left, right = _root(a, a_given), _root(b, b_given)
-    return left == right
+    if a_given.split(" ", 1)[0] == b_given.split(" ", 1)[0]:
+        return False
+    return _root(a, a_given) == _root(b, b_given)
 
 
 def _root(name: PersonName, given: str) -> str:

@@ -9,12 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.identity.matching.compare import Levels
-from services.identity.matching.model import FIELDS, HOUSEHOLD, PLACE, Model
-
-_PLACE = [FIELDS.index(name) for name in PLACE]
-_SHARED = [FIELDS.index(name) for name in HOUSEHOLD if name not in PLACE]
-_GIVEN, _BIRTH = FIELDS.index("given"), FIELDS.index("birth")
-
+from services.identity.matching.limits import limited
+from services.identity.matching.model import FIELDS, Model
 
 class Vectors(NamedTuple):
     """codes[pair, field] and rarities[pair, field], in the order of FIELDS."""
@@ -45,24 +41,16 @@ def parts(vectors: Vectors, model: Model) -> NDArray[np.int64]:
 
 
 class Sums(NamedTuple):
-    """Of each pair: its weight, what prior and household evidence say before they are limited, birth and given name."""
+    """Of each pair: its weight, and the evidence of a household and of names before it was limited."""
 
     weights: NDArray[np.int64]
     shared: NDArray[np.int64]
-    birth: NDArray[np.int64]
-    given: NDArray[np.int64]
+    named: NDArray[np.int64]
+    parts: NDArray[np.int64]
 
 
 def totals(vectors: Vectors, model: Model) -> Sums:
     """The weights of all pairs, equal to compare.total of each."""
     found = parts(vectors, model)
-    limits = model.limits
-    place = found[:, _PLACE].sum(axis=1)
-    moved = np.maximum(limits.moved - place, 0)
-    shared = model.prior + place + moved + found[:, _SHARED].sum(axis=1)
-    household = np.minimum(limits.household - shared, 0)
-    limited = shared + household
-    birth, given = found[:, _BIRTH], found[:, _GIVEN]
-    twins = np.where(birth > 0, np.minimum(limits.twins - limited - birth, 0), 0)
-    namesakes = np.where(given > 0, np.minimum(limits.namesakes - limited - given, 0), 0)
-    return Sums(model.prior + found.sum(axis=1) + moved + household + twins + namesakes, shared, birth, given)
+    bounds = limited(vectors.codes, found, model)
+    return Sums(model.prior + found.sum(axis=1) + bounds.sums, bounds.shared, bounds.named, found)
