@@ -26,10 +26,10 @@ SAME_PRIOR = 200.0
 """Pairs that the shipped shares of duplicates count for."""
 APART_PRIOR = 2000.0
 """Pairs that the shipped shares of strangers count for."""
-HOUSEHOLD_PRIOR = (8.0, 24.0)
-"""Pairs with a household's evidence that are one person, and that are not, which the shipped limit counts for."""
-NAMES_PRIOR = (24.0, 8.0)
-"""Pairs with one name that are one person, and that are not, which the shipped limit counts for."""
+PRIORS: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {"household": (8.0, 24.0), "twins": (48.0, 2.0), "namesakes": (48.0, 4.0), "names": (24.0, 8.0)}
+)
+"""Pairs with the evidence of a limit that are one person, and that are not, which are added to those of the file."""
 NAME_FIELDS = [FIELDS.index(name) for name in ("given", "family", "order", "middle")]
 RELATIVES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
@@ -90,42 +90,45 @@ def _refit(
 
 
 def _field(field: Field, same: NDArray[np.float64], apart: NDArray[np.float64]) -> Field:
+    """Moves every weight by what the file says against the shipped shares, so that calibrated weights stay so."""
     places = LEVELS[field.name]
     matched, strange = float(same[1:].sum()), float(apart[1:].sum())
     shipped = sum(level.same for level in field.levels) / 1e6
     levels = []
     for old in field.levels:
         place = places.index(old.name)
-        m = (float(same[place]) + SAME_PRIOR * old.same / 1e6 / shipped) / (matched + SAME_PRIOR)
-        if old.rare:
-            shift = log2(m / max(old.same / 1e6, 1e-6))
-            levels.append(
-                Level(old.name, old.weight + round(1000 * shift), max(round(1e6 * m), 1), old.apart, rare=True)
-            )
-            continue
-        u = (float(apart[place]) + APART_PRIOR * max(old.apart, 1) / 1e6) / (strange + APART_PRIOR)
-        levels.append(
-            Level(old.name, round(1000 * log2(max(m, 1e-6) / u)), max(round(1e6 * m), 1), max(round(1e6 * u), 1))
-        )
+        before = max(old.same, 1) / 1e6 / shipped
+        m = (float(same[place]) + SAME_PRIOR * before) / (matched + SAME_PRIOR)
+        moved = log2(m / before)
+        u = max(old.apart, 1) / 1e6
+        if not old.rare:
+            u = (float(apart[place]) + APART_PRIOR * u) / (strange + APART_PRIOR)
+            moved -= log2(u / (max(old.apart, 1) / 1e6))
+        weight = old.weight + round(1000 * moved)
+        levels.append(Level(old.name, weight, max(round(1e6 * m), 1), max(round(1e6 * u), 1), old.rare))
     return Field(field.name, tuple(levels))
 
 
 def _limits(model: Model, vectors: Vectors, sums: Sums) -> Limits:
-    """How many of the pairs with a household's evidence are one person: told by given name and birth date alone.
+    """How many pairs with the evidence of a limit are one person, told by what the limit does not speak of.
 
-    Within a household these two cannot weigh more than what tells relatives apart. And how many of those with one name
-    are one person: told by everything but the name.
+    A household by given name and birth date, and in it those with one birth date by the given name (twins), those with
+    one given name by the birth date (father and son); those with one name by everything but the name.
     """
     shared = vectors.codes[sums.shared > STRONG]
-    ratio = np.ones(len(shared))
-    for name, apart in RELATIVES.items():
-        ratio *= _same_shares(model, name)[shared[:, FIELDS.index(name)]] / np.array(apart)[shared[:, FIELDS.index(name)]]
-    household = _share(ratio, HOUSEHOLD_PRIOR)
-    twins, namesakes = (household + log2(_same_shares(model, name)[1] / RELATIVES[name][1]) for name in ("birth", "given"))
+    ratios = {
+        name: (_same_shares(model, name) / np.array(apart))[shared[:, FIELDS.index(name)]]
+        for name, apart in RELATIVES.items()
+    }
+    one_birth, one_given = (shared[:, FIELDS.index(name)] == 1 for name in ("birth", "given"))
     named = sums.named > STRONG
     rest = sums.parts[named].sum(axis=1) - sums.parts[named][:, NAME_FIELDS].sum(axis=1)
-    names = _share(np.exp2(np.clip(rest / 1000, -20, 20)), NAMES_PRIOR)
-    found = {"household": household, "twins": twins, "namesakes": namesakes, "names": names}
+    found = {
+        "household": _share(ratios["given"] * ratios["birth"], PRIORS["household"]),
+        "twins": _share(ratios["given"][one_birth], PRIORS["twins"]),
+        "namesakes": _share(ratios["birth"][one_given], PRIORS["namesakes"]),
+        "names": _share(np.exp2(np.clip(rest / 1000, -20, 20)), PRIORS["names"]),
+    }
     return msgspec.structs.replace(model.limits, **{name: round(1000 * bits) for name, bits in found.items()})
 
 
