@@ -24,6 +24,9 @@ from deploy.commands import (
     logs,
     match,
     match_evaluate,
+    match_explain,
+    match_shadow,
+    match_splink,
     monitor,
     operate,
     query,
@@ -74,6 +77,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "monitor": monitor.monitor,
     "match": match.match,
     "match evaluate": match_evaluate.evaluate,
+    "match explain": match_explain.explaining,
+    "match shadow": match_shadow.shadow,
+    "match splink": match_splink.splink,
     "demo": demo.demo,
 }
 """Name -> function; of two words, the first is a group. A name that is a group too is what the group does by itself."""
