@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.identity import store
+from services.identity import decision_store, store
 from services.identity.application import IdentityApplication
 from services.identity.batch import Matching, Outcome
 from services.identity.consumer import make_consumer
@@ -58,7 +58,7 @@ class World:
             return list(tx.cursor.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall())
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
-        names = ("profiles", "evidence", "tokens", "members", "links", "bans", "numbering")
+        names = ("profiles", "evidence", "tokens", "members", "links", "assertions", "reviews", "approvals", "numbering")
         return {name: self.rows(name) for name in names}
 
     def identities(self) -> dict[str, str]:
@@ -70,6 +70,7 @@ def running_world(postgres_url: str, keyring_url: str, folder: Path, *, parked_c
     with running_keyring(keyring_url, folder) as keyring, running_log("identity", postgres_url, keyring) as log:
         with log.transaction() as tx:
             store.create_tables(tx.cursor)
+            decision_store.create_tables(tx.cursor)
             tx.cursor.execute(INBOX_DDL)
         matching = Matching(fingerprints(KEY), tokens(KEY))
         consumer = make_consumer(log, matching, parked_cap=parked_cap)
