@@ -145,7 +145,11 @@ def test_what_a_decision_changed_is_saved(desk: Desk) -> None:
     with world.log.transaction() as tx:
         world.store.put_members(tx.cursor, {customer: customer for customer in (ann, bob, eve)})
         state = world.store.identities(tx.cursor, [ann, bob, eve], with_links=True)
-        found = [Scored(ann, bob, 9000, vector="v"), Scored(ann, eve, 5000), Scored(bob, eve, 500, "review", vector="w")]
+        found = [
+            Scored(ann, bob, 9000, vector="v"),
+            Scored(ann, eve, 5000),
+            Scored(bob, eve, 500, "review", vector="w"),
+        ]
         world.tell(tx, *decide(state, (ann, bob, eve), found))
         assert world.store.identities(tx.cursor, [eve], with_links=True) == state
         world.tell(tx, *follow(state, assert_never(state, eve, ann, "checked"), (ann,), found))
@@ -197,7 +201,7 @@ def test_requests_stay_open_until_they_are_decided(desk: Desk) -> None:
     asked = ApprovalRequested(request_id=request, a=ann, b=bob, says="same", reason="seen", size=30, overrule=True)
     with world.log.transaction() as tx:
         world.tell(tx, asked)
-        row = Request(request, ann, bob, "same", "seen", 30, None, True, False, "ann", 1)  # noqa: FBT003
+        row = Request(request, ann, bob, "same", "seen", 30, None, True, False, "ann", 1)
         assert world.decided.requests(tx.cursor, 9) == [row]
         assert world.decided.request(tx.cursor, request) == row
         world.tell(tx, ApprovalDecided(request_id=request, approved=False))
