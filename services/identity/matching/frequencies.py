@@ -1,0 +1,111 @@
+"""How rare a value is: two customers called Smith say less about being one than two called Featherstonehaugh.
+
+A frequency is the chance that a record of somebody else has the value. It is counted from the records at hand, without
+the two of the pair in question; below that stands, for each table, the chance of a value that was never seen.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from math import log2
+from types import MappingProxyType
+
+import msgspec
+
+from services.identity.matching.record import Normal, PersonName
+
+UNSEEN: Mapping[str, float] = MappingProxyType(
+    {
+        "given": 1e-4,
+        "family": 3e-5,
+        "birth": 3.5e-5,
+        "phone": 1e-7,
+        "email": 1e-7,
+        "road": 5e-5,
+        "unit": 2e-4,
+        "city": 2e-4,
+        "postcode": 1e-4,
+        "identity": 1e-8,
+        "company": 3e-6,
+        "extra": 1e-3,
+    }
+)
+"""Chance of sharing a value that the counts do not know, by table: what such values are like, not any data set."""
+
+LONG_FAMILIES = frozenset(
+    "欧阳 司马 上官 诸葛 司徒 东方 皇甫 尉迟 公孙 慕容 令狐 夏侯 长孙 宇文 轩辕 端木 独孤 南宫 西门 百里".split()
+)
+
+
+class Frequencies(msgspec.Struct, frozen=True):
+    """`tables`: table -> value -> rarity in thousandths of a bit, for values seen often enough to count."""
+
+    tables: dict[str, dict[str, int]] = {}
+    records: int = 0
+
+    def rarity(self, table: str, value: str) -> int:
+        """-log2 of the chance that somebody else has this value, in thousandths of a bit."""
+        known = self.tables.get(table)
+        if known is None:
+            return _REST[table]
+        return known.get(value, _REST[table])
+
+
+_REST: Mapping[str, int] = {table: round(-1000 * log2(chance)) for table, chance in UNSEEN.items()}
+
+
+def han_parts(name: PersonName) -> tuple[str, str]:
+    """(family, given) in Han characters; ("", "") for a name without."""
+    han = name.han
+    if not han:
+        return "", ""
+    cut = 2 if len(han) > 2 and (han[:2] in LONG_FAMILIES or len(han) == 4) else 1
+    return han[:cut], han[cut:]
+
+
+def values(normal: Normal) -> Iterable[tuple[str, str]]:
+    """Every (table, value) of a record that is counted; a value once per record."""
+    seen: set[tuple[str, str]] = set()
+    for name in normal.names:
+        family, given = han_parts(name)
+        seen.update((("given", name.given), ("family", name.family), ("given", given), ("family", family)))
+    seen.update(("company", company.core) for company in normal.companies)
+    seen.update(("phone", phone.number) for phone in normal.phones)
+    seen.update(("email", email.address) for email in normal.emails)
+    seen.update(("identity", f"{identity.type}:{identity.value}") for identity in normal.identities)
+    for home in normal.homes:
+        seen.update((("road", home.road), ("unit", home.unit), ("city", home.city or home.district)))
+        seen.add(("postcode", home.postcode))
+    if normal.birth is not None:
+        seen.add(("birth", birth_key(normal.birth.year, normal.birth.month, normal.birth.day)))
+    seen.update(("extra", f"{name}:{value}") for name, value in normal.extra)
+    return (pair for pair in seen if pair[1])
+
+
+def birth_key(year: int, month: int, day: int) -> str:
+    return f"{year:04}{month:02}{day:02}"
+
+
+def learn(records: Iterable[Normal]) -> Frequencies:
+    """Counts the values of all records of a base. Values of one or two records are not kept: they are unseen ones."""
+    counts: dict[str, Counter[str]] = {table: Counter() for table in UNSEEN}
+    number = 0
+    for normal in records:
+        number += 1
+        for table, value in values(normal):
+            counts[table][value] += 1
+    return from_counts(counts, number)
+
+
+def from_counts(counts: Mapping[str, Mapping[str, int]], records: int) -> Frequencies:
+    """The rarities of counted values. Deterministic: tables and values are sorted."""
+    tables = {
+        table: {value: _rarity(count, records, UNSEEN[table]) for value, count in sorted(known.items()) if count > 2}
+        for table, known in sorted(counts.items())
+    }
+    return Frequencies(tables, records)
+
+
+def _rarity(count: int, records: int, unseen: float) -> int:
+    return round(-1000 * log2(min((count - 2) / records + unseen, 1.0)))

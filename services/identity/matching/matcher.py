@@ -1,0 +1,163 @@
+"""Records one at a time, in memory: each is compared with those that share a key, when it arrives, changes or goes.
+
+What a record is worth against another is a function of the two and the model, so the order of arrival changes nothing
+about a pair. Keys are stored as hashes of this process and records in packed form, to hold a million in little memory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from services.identity.matching.compare import Band, Levels, band, compare, total
+from services.identity.matching.keys import keys
+from services.identity.matching.model import Model
+from services.identity.matching.record import Normal
+
+
+class Candidate(NamedTuple):
+    """A stored record that shares a key with the one asked about, and what the pair weighs."""
+
+    id: str
+    weight: int
+    band: Band
+    levels: Levels
+
+
+class Found(NamedTuple):
+    """Candidates from the review threshold on, the strongest first, ties by id.
+
+    `compared` records shared a key. `skipped` are the kinds of keys under which there are too many records to compare
+    with all: only the first `cap` of them were.
+    """
+
+    candidates: tuple[Candidate, ...]
+    compared: int
+    skipped: tuple[str, ...]
+
+
+class Matcher:
+    """Records by key. Not safe for several threads."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.over_cap: Counter[str] = Counter()
+        """Times that a record was not entered under a key because the key was full, by kind of key."""
+        self._rows: dict[str, int] = {}
+        self._ids: list[str] = []
+        self._packed: list[bytes] = []
+        self._blocks: dict[int, int | list[int]] = {}
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(Normal).decode
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, record: str) -> bool:
+        return record in self._rows
+
+    def __getitem__(self, record: str) -> Normal:
+        """The record as it was added. Raises KeyError for one that is not there."""
+        return self._decode(self._packed[self._rows[record]])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def add(self, record: str, normal: Normal) -> Found:
+        """Finds the candidates of a new record and stores it. A record that is there already is changed."""
+        if record in self._rows:
+            return self.change(record, normal)
+        made = keys(normal, self.model)
+        found = self._find(normal, made, -1)
+        self._store(record, normal, made)
+        return found
+
+    def load(self, records: Mapping[str, Normal]) -> None:
+        """Stores records without asking what they match, as on a restart."""
+        for record, normal in records.items():
+            self.remove(record)
+            self._store(record, normal, keys(normal, self.model))
+
+    def find(self, normal: Normal, *, without: str = "") -> Found:
+        """What a record would match; nothing is stored. `without` is left out of the candidates."""
+        return self._find(normal, keys(normal, self.model), self._rows.get(without, -1))
+
+    def change(self, record: str, normal: Normal) -> Found:
+        """Stores the new form of a record under its new keys, and finds its candidates."""
+        self.remove(record)
+        return self.add(record, normal)
+
+    def remove(self, record: str) -> None:
+        """Forgets a record; one that is not there is no error."""
+        row = self._rows.pop(record, None)
+        if row is None:
+            return
+        for key in keys(self._decode(self._packed[row]), self.model):
+            self._leave(hash(key), row)
+        self._packed[row] = b""
+        self._ids[row] = ""
+
+    def why(self, a: Normal, b: Normal) -> tuple[str, ...]:
+        """The kinds of keys that two records share."""
+        shared = set(keys(a, self.model)) & set(keys(b, self.model))
+        return tuple(sorted({key.partition(":")[0] for key in shared}))
+
+    def _find(self, normal: Normal, made: tuple[str, ...], without: int) -> Found:
+        rows: dict[int, None] = {}
+        skipped: list[str] = []
+        blocks, cap = self._blocks, self.model.caps.block
+        for key in made:
+            block = blocks.get(hash(key))
+            if block is None:
+                continue
+            if isinstance(block, int):
+                rows[block] = None
+                continue
+            rows.update(dict.fromkeys(block))
+            if len(block) >= cap:
+                skipped.append(key.partition(":")[0])
+        rows.pop(without, None)
+        candidates = self._weigh(normal, rows)
+        return Found(candidates, len(rows), tuple(dict.fromkeys(skipped)))
+
+    def _weigh(self, normal: Normal, rows: dict[int, None]) -> tuple[Candidate, ...]:
+        model, decode, packed = self.model, self._decode, self._packed
+        least = min(model.review, model.merge)
+        found = []
+        for row in rows:
+            levels = compare(normal, decode(packed[row]), model)
+            weight = total(levels, model)
+            if weight >= least:
+                found.append(Candidate(self._ids[row], weight, band(weight, model), levels))
+        if len(found) > 1:
+            found.sort(key=lambda candidate: (-candidate.weight, candidate.id))
+        return tuple(found)
+
+    def _store(self, record: str, normal: Normal, made: tuple[str, ...]) -> None:
+        row = self._rows[record] = len(self._ids)
+        self._ids.append(record)
+        self._packed.append(self._encode(normal))
+        blocks, cap = self._blocks, self.model.caps.block
+        for key in made:
+            hashed = hash(key)
+            block = blocks.get(hashed)
+            if block is None:
+                blocks[hashed] = row
+            elif isinstance(block, int):
+                blocks[hashed] = [block, row]
+            elif len(block) < cap:
+                block.append(row)
+            else:
+                self.over_cap[key.partition(":")[0]] += 1
+
+    def _leave(self, hashed: int, row: int) -> None:
+        block = self._blocks.get(hashed)
+        if block == row:
+            del self._blocks[hashed]
+        elif isinstance(block, list) and row in block:
+            block.remove(row)
+            if not block:
+                del self._blocks[hashed]

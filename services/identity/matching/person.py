@@ -1,0 +1,185 @@
+"""Comparing people: names in any order and spelling, dates of birth."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from services.identity.matching.frequencies import Frequencies, birth_key, han_parts
+from services.identity.matching.likeness import CLOSE, EXACT, SIMILAR, likeness
+from services.identity.matching.record import Birth, PersonName
+
+_EXACT, _SOUND, _NICKNAME, _PART, _CLOSE, _SIMILAR, _DIFFER = range(1, 8)
+_BY_LIKENESS = {EXACT: _EXACT, CLOSE: _CLOSE, SIMILAR: _SIMILAR}
+
+
+class Names(NamedTuple):
+    """Levels and rarities of a comparison of two names."""
+
+    given: int = 0
+    given_rarity: int = 0
+    family: int = 0
+    family_rarity: int = 0
+    swapped: bool = False
+    middle: int = 0
+    suffix: int = 0
+
+
+_NOTHING = Names()
+_RANK = (3.0, 0.0, 0.5, 0.6, 1.0, 1.0, 2.5, 6.0)
+"""How bad a level is when one of several ways to lay two names beside each other is chosen."""
+_SWAP = 1.5
+
+
+def compare_names(left: tuple[PersonName, ...], right: tuple[PersonName, ...], frequencies: Frequencies) -> Names:
+    """The best of all pairs of names, since people change names and are written in several ways."""
+    if not left or not right:
+        return _NOTHING
+    if len(left) == 1 and len(right) == 1:
+        return _compare(left[0], right[0], frequencies)
+    return min((_compare(a, b, frequencies) for a in left[:4] for b in right[:4]), key=_badness)
+
+
+def _badness(names: Names) -> float:
+    return _RANK[names.given] + _RANK[names.family] + (_SWAP if names.swapped else 0) + (names.middle == 2)
+
+
+def _compare(a: PersonName, b: PersonName, frequencies: Frequencies) -> Names:
+    suffix = 0 if not a.suffix or not b.suffix else 1 if a.suffix == b.suffix else 2
+    a_given, a_family, a_sure = _parts(a)
+    b_given, b_family, b_sure = _parts(b)
+    given, family = _level(a_given, b_given), _level(a_family, b_family)
+    swapped = False
+    if given != _EXACT or family != _EXACT:
+        given_2, family_2 = _level(a_given, b_family), _level(a_family, b_given)
+        price = _SWAP if a_sure and b_sure else 0.0
+        crossed = _RANK[given_2] + _RANK[family_2] + price < _RANK[given] + _RANK[family]
+        if crossed and max(given_2, family_2) < _DIFFER:
+            given, family, swapped = given_2, family_2, bool(price)
+            b_given, b_family = b_family, b_given
+    middle = 0
+    if given in (_EXACT, _PART) and (" " in a_given or " " in b_given):
+        given, middle = _middle(a_given, b_given, given)
+    if given > _NICKNAME and _nicknames(a, b, a_given, b_given):
+        given = _NICKNAME
+    han_family, han_given = han_parts(a) if a.han and b.han else ("", "")
+    if han_given and a.han != b.han:
+        other_family, other_given = han_parts(b)
+        given = _han_level(given, han_given, other_given)
+        family = _han_level(family, han_family, other_family)
+    return Names(
+        given,
+        frequencies.rarity("given", han_given or a_given) if given == _EXACT else 0,
+        family,
+        frequencies.rarity("family", han_family or a_family) if family == _EXACT else 0,
+        swapped,
+        middle,
+        suffix,
+    )
+
+
+def _parts(name: PersonName) -> tuple[str, str, bool]:
+    """Given and family name, and whether the record said which is which."""
+    if name.given or name.family:
+        return name.given, name.family, True
+    if len(name.tokens) > 1:
+        return " ".join(name.tokens[:-1]), name.tokens[-1], False
+    return "", name.tokens[0] if name.tokens else "", False
+
+
+def _level(a: str, b: str) -> int:
+    if not a or not b:
+        return 0
+    if a == b:
+        return _EXACT
+    if " " in a or " " in b:
+        return _words(a, b)
+    if len(a) == 1 or len(b) == 1:
+        return _PART if a[0] == b[0] else _DIFFER
+    return _BY_LIKENESS.get(likeness(a, b), _DIFFER)
+
+
+def _words(a: str, b: str) -> int:
+    """Names of several words: together, or one within the other, or the best two words."""
+    whole = likeness(a.replace(" ", ""), b.replace(" ", ""))
+    if whole <= CLOSE:
+        return _BY_LIKENESS[whole]
+    left, right = a.split()[:6], b.split()[:6]
+    if left[0] == right[0] or set(left) <= set(right) or set(right) <= set(left):
+        return _PART
+    best = min(likeness(x, y) for x in left for y in right)
+    if best == EXACT or likeness(left[0], right[0]) == CLOSE:
+        return _PART if best == EXACT else _CLOSE
+    return _SIMILAR if best <= SIMILAR or whole == SIMILAR else _DIFFER
+
+
+def _middle(a: str, b: str, given: int) -> tuple[int, int]:
+    """First and further given names apart: the first decides, the others speak for themselves."""
+    left, right = a.split(), b.split()
+    if left[0] != right[0]:
+        return given, 0
+    x, y = left[1:], right[1:]
+    if not x or not y:
+        return _EXACT if given == _EXACT else _PART, 0
+    fits = any(m == n or (m[0] == n[0] and 1 in (len(m), len(n))) or likeness(m, n) == CLOSE for m in x for n in y)
+    return (_EXACT, 1) if fits else (_PART, 2)
+
+
+def _nicknames(a: PersonName, b: PersonName, a_given: str, b_given: str) -> bool:
+    if not a_given or not b_given or not (a.roots or b.roots):
+        return False
+    if a_given.split(" ", 1)[0] == b_given.split(" ", 1)[0]:
+        return False
+    return _root(a, a_given) == _root(b, b_given)
+
+
+def _root(name: PersonName, given: str) -> str:
+    first = given.split(" ", 1)[0]
+    for token, root in zip(name.tokens, name.roots, strict=False):
+        if token == first:
+            return root
+    return first
+
+
+def _han_level(level: int, a: str, b: str) -> int:
+    """Romanised names may be alike while other characters were written: a homophone, or simply another name."""
+    if a == b:
+        return _EXACT
+    if level == _EXACT:
+        return _SOUND
+    return _DIFFER if level > _PART and not set(a) & set(b) else level
+
+
+_B_EXACT, _B_PARTIAL, _B_TYPO, _B_PARTS, _B_YEAR, _B_DIFFER, _B_FAR = range(1, 8)
+
+
+def compare_births(a: Birth | None, b: Birth | None, years: int, frequencies: Frequencies) -> tuple[int, int]:
+    """Level and rarity of two dates of birth; a slip of one digit or day and month swapped is a typo."""
+    if a is None or b is None or a.placeholder or b.placeholder or not a.year or not b.year:
+        return 0, 0
+    left, right = (a.year, a.month, a.day), (b.year, b.month, b.day)
+    if left == right:
+        text = birth_key(*left)
+        return (_B_EXACT, frequencies.rarity("birth", text)) if a.day else (_B_PARTIAL, 0)
+    equal = [x == y for x, y in zip(left, right, strict=True)]
+    if not (a.day and b.day):
+        if all(x == y or not x or not y for x, y in zip(left, right, strict=True)):
+            return _B_PARTIAL, 0
+        return (_B_DIFFER if abs(a.year - b.year) <= years else _B_FAR), 0
+    if a.year == b.year and a.month == b.day and a.day == b.month:
+        return _B_TYPO, 0
+    slips = _digit_slips(birth_key(*left), birth_key(*right))
+    if slips == 1:
+        return _B_TYPO, 0
+    if sum(equal) == 2:
+        return _B_PARTS, 0
+    if a.year == b.year or slips == 2:
+        return _B_YEAR, 0
+    return (_B_DIFFER if abs(a.year - b.year) <= years else _B_FAR), 0
+
+
+def _digit_slips(a: str, b: str) -> int:
+    """Digits that differ, a swap of neighbours counted once."""
+    wrong = [i for i in range(min(len(a), len(b))) if a[i] != b[i]]
+    if len(wrong) == 2 and wrong[1] == wrong[0] + 1 and a[wrong[0]] == b[wrong[1]] and a[wrong[1]] == b[wrong[0]]:
+        return 1
+    return len(wrong)
