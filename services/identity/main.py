@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.identity import store
+from services.identity import decision_store, store
 from services.identity.api import identities, lookups
 from services.identity.application import IdentityApplication
 from services.identity.batch import Matching
@@ -123,6 +123,7 @@ class Service:
         with self.log.transaction() as tx:
             tx.lock()
             store.create_tables(tx.cursor)
+            decision_store.create_tables(tx.cursor)
             tx.cursor.execute(INBOX_DDL)
 
     def _close(self) -> None:

@@ -34,7 +34,7 @@ QUEUE = 5_000
 """As many of the oldest open questions are ranked."""
 Found: TypeAlias = tuple[Sequence[Scored], Guard]
 Rescore: TypeAlias = Callable[[Transaction, Identities, Collection[str]], Found]
-"""Every scored pair among these customers, links that nothing tells of any more included, and the guard of the model."""
+"""Every scored pair among these customers, links of which nothing tells any more included, and the guard."""
 
 
 class _Command(BaseModel):
@@ -92,8 +92,8 @@ class Stewardship:
     async def say(self, command: Assert, cause: Cause, digest: bytes, *, together: bool = False) -> Mapping[str, Any]:
         """Asserts something of two customers, or requests it where it touches many.
 
-        `together` refuses, with Conflict, what is said of two who are not one. Raises NotFound, Banned, Contradiction, Invalid, CommandReused, and Conflict while the processing of one of them
-        is restricted.
+        `together` refuses, with Conflict, what is said of two who are not one. Raises NotFound, Banned, Contradiction,
+        Invalid, CommandReused, and Conflict while the processing of one of them is restricted.
         """
 
         def decide(tx: Transaction, state: Identities) -> Answer:

@@ -84,8 +84,34 @@ EXAMPLES: tuple[Contract, ...] = (
         evidence=("name_birth",),
         decided_by="exact.v1",
         moves=(identity.Move(customer=OTHER, identity=CONTACT),),
+        weight=14_250,
+        model="default.v1",
     ),
-    identity.Separated(a=OTHER, b=CONTACT, reason="two people", moves=(identity.Move(customer=OTHER, identity=OTHER),)),
+    identity.Separated(
+        a=OTHER,
+        b=CONTACT,
+        reason="two people",
+        moves=(identity.Move(customer=OTHER, identity=OTHER),),
+        links=(identity.Ends(a=CONTACT, b=OTHER),),
+    ),
+    identity.Asserted(
+        a=OTHER, others=(CONTACT,), says="never", reason="twins", expires=datetime(2027, 2, 28, 9, tzinfo=UTC)
+    ),
+    identity.AssertionEnded(a=OTHER, others=(CONTACT,), says="never", because="withdrawn", reason="seen their papers"),
+    identity.ReviewOpened(
+        a=CONTACT,
+        b=OTHER,
+        why="weight",
+        weight=1_500,
+        model="default.v1",
+        evidence=("family:exact", "birth:typo"),
+        vector="0f3a",
+    ),
+    identity.ReviewClosed(a=CONTACT, b=OTHER, answer="unsure", reason="ask again with papers"),
+    identity.ApprovalRequested(
+        request_id=THIRD, a=OTHER, b=CONTACT, says="same", reason="one group now", size=31, overrule=True
+    ),
+    identity.ApprovalDecided(request_id=THIRD, approved=True, reason="as asked"),
     notifications.ReminderPlanned(
         reminder_id=THIRD,
         kind="birthday",

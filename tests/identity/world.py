@@ -62,7 +62,17 @@ class World:
             return list(tx.cursor.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall())
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
-        names = ("profiles", "evidence", "tokens", "members", "links", "assertions", "numbering")
+        names = (
+            "profiles",
+            "evidence",
+            "tokens",
+            "members",
+            "links",
+            "assertions",
+            "reviews",
+            "approvals",
+            "numbering",
+        )
         return {name: self.rows(name) for name in names}
 
     def identities(self) -> dict[str, str]:

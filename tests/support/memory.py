@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-from tests.support import memory_identity, memory_timers
+from tests.support import memory_decisions, memory_identity, memory_timers
 from tests.support.memory_inbox import MemoryInbox
 
 R = TypeVar("R")
@@ -21,6 +21,10 @@ STAND_INS = {
     "shared.consumer.Inbox": MemoryInbox,
     "services.identity.batch.store": memory_identity,
     "services.identity.application.store": memory_identity,
+    "services.identity.commands.store": memory_identity,
+    "services.identity.commands.decision_store": memory_decisions,
+    "services.identity.stewardship.store": memory_identity,
+    "services.identity.stewardship.decision_store": memory_decisions,
     "services.identity.application.reservation_holders": _reservation_holders,
     "services.notifications.application.store": memory_timers,
     "services.notifications.effects.store": memory_timers,

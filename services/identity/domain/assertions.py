@@ -2,13 +2,15 @@
 
 The answers are the events of the assertions alone; `deciding.decide` finds what follows of them for identities. An
 assertion binds the two customers it names. It is inherited by whatever identities they come into, beats any weight, and
-holds until it is withdrawn, expires or is overruled. What would contradict others is refused with the path that shows it.
+holds until it is withdrawn, expires or is overruled. What would contradict others is refused with the path that shows
+it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from itertools import pairwise
 from typing import Literal
 
 from services.identity.domain.identities import (
@@ -59,9 +61,9 @@ def assert_same(
 def assert_never(
     state: Identities, a: str, b: str, reason: str, *, expires: datetime | None = None, alone: bool = False
 ) -> list[Contract]:
-    """The events by which a and b are never one; none if that was said already. Raises NotFound, Invalid, Contradiction.
+    """The events by which a and b are never one; none if that was said already.
 
-    Between two who are one it undoes the merge by hand that lies on the way between them, if there is one, and else
+    Raises NotFound, Invalid, Contradiction. Between two who are one it undoes the merge by hand that lies on the way between them, if there is one, and else
     leaves it to the weights where their identity parts. `alone` says it of a and everybody it is one with.
     """
     check_two(a, b)
@@ -93,7 +95,7 @@ def _undone(state: Identities, a: str, b: str) -> list[Pair]:
     if pair(a, b) in state.same:
         return [pair(a, b)]
     way = path(state.links, a, b)
-    steps = [pair(one, other) for one, other in zip(way, way[1:], strict=False)]
+    steps = [pair(one, other) for one, other in pairwise(way)]
     said = [step for step in steps if step in state.same]
     # Of several, nobody could tell which one was meant; without any other link they are the contradiction.
     return said if len(said) == 1 and len(steps) > 1 else []

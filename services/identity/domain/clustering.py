@@ -87,7 +87,7 @@ def cluster(
     for said in sorted(same):
         if said[0] in members and said[1] in members and _unite(members, said):
             accepted.append((said, None))
-    for candidate in strongest_first(one for one in scored if one.band == "merge"):
+    for candidate in strongest_first(scored, "merge"):
         a, b = candidate.ends
         if a not in members or b not in members or members[a] is members[b]:
             continue
@@ -102,10 +102,11 @@ def cluster(
     return Clusters({customer: min(part) for customer, part in members.items()}, tuple(accepted), apart)
 
 
-def strongest_first(scored: Iterable[Scored]) -> list[Scored]:
-    """One per pair, in the order in which they are tried."""
+def strongest_first(scored: Iterable[Scored], band: Band) -> list[Scored]:
+    """Those of one band, one per pair, in the order in which they are tried."""
+    tried = sorted((one for one in scored if one.band == band), key=lambda one: (-one.weight, one.ends, one.evidence))
     found: dict[Pair, Scored] = {}
-    for one in sorted(scored, key=lambda each: (-each.weight, each.ends, each.evidence)):
+    for one in tried:
         found.setdefault(one.ends, one)
     return list(found.values())
 

@@ -8,6 +8,7 @@ taken away; where a person has to look, a question is opened, and closed again o
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from services.identity.domain.clustering import Clusters, Guard, Held, Scored, cluster, nothing_against, strongest_first
 from services.identity.domain.identities import MANUAL, Identities, Pair, components, evolve, link, pair
@@ -39,9 +40,9 @@ def decide(
     parted: Pair | None = None,
     reason: str | None = None,
 ) -> list[Contract]:
-    """The events after which the identities of these customers are what pairs, assertions and guard say. Evolves `state`.
+    """The events after which the identities of these customers are what pairs, assertions and guard say.
 
-    `scored` must hold every pair in the merge or review band among all members of the identities of `about`, and of
+    Evolves `state`. `scored` must hold every pair in the merge or review band among all members of the identities of `about`, and of
     the identities that any of these pairs leads to: an automatic link that is not among them is taken away. The
     `reason` of a person, where one is behind it, stands at manual links and where the two of `parted` part.
     None if everything is so already. Raises NotFound for a customer that was never admitted.
@@ -49,7 +50,7 @@ def decide(
     customers = _scope(state, about, scored)
     goal = cluster(customers, scored, same=state.same, never=state.bans, guard=guard)
     made: list[Contract] = []
-    for event in _events(state, customers, goal, scored, parted, reason):
+    for event in chain(_memberships(state, customers, goal, scored, (parted, reason)), _asked(state, goal, scored)):
         evolve(state, event)
         made.append(event)
     return made
@@ -83,23 +84,22 @@ def _scope(state: Identities, about: Iterable[str], scored: Iterable[Scored]) ->
     return set().union(*(state.family(customer) for customer in ends))
 
 
-def _events(
+def _memberships(
     state: Identities,
     customers: Collection[str],
     goal: Clusters,
     scored: Sequence[Scored],
-    parted: Pair | None,
-    reason: str | None,
+    by_hand: tuple[Pair | None, str | None],
 ) -> Iterator[Contract]:
     """Lazily: what each event says rests on the state after the one before."""
     found = {one.ends for one in scored if one.band == "merge"} | state.same
     here = {ends for ends in state.links if ends[0] in customers}
     stale = {(a, b) for a, b in here if (a, b) not in found or goal.cluster_of[a] != goal.cluster_of[b]}
     for identity in sorted({state.identity_of[a] for a, _ in stale}):
-        yield _parting(state, identity, {ends for ends in stale if ends[0] in state.members[identity]}, parted, reason)
+        yield _parting(state, identity, {ends for ends in stale if ends[0] in state.members[identity]}, *by_hand)
     for (a, b), candidate in goal.accepted:
         if candidate is None:
-            yield from link(state, a, b, evidence=(), decided_by=MANUAL, reason=reason)
+            yield from link(state, a, b, evidence=(), decided_by=MANUAL, reason=by_hand[1])
         else:
             yield from link(
                 state,
@@ -110,7 +110,6 @@ def _events(
                 weight=candidate.weight,
                 model=candidate.model,
             )
-    yield from _questions(state, customers, goal, scored)
 
 
 def _parting(
@@ -136,16 +135,14 @@ def _parting(
     )
 
 
-def _questions(
-    state: Identities, customers: Collection[str], goal: Clusters, scored: Iterable[Scored]
-) -> Iterator[Contract]:
+def _asked(state: Identities, goal: Clusters, scored: Iterable[Scored]) -> Iterator[Contract]:
     """At most one question is open between two clusters: the one that is asked already, else the heaviest pair."""
     wanted: dict[Pair, list[Held]] = {}
     for held in _doubts(state, goal, scored):
         clusters = pair(goal.cluster_of[held.scored.a], goal.cluster_of[held.scored.b])
         wanted.setdefault(clusters, []).append(held)
     chosen = {_chosen(state.asked, doubts) for doubts in wanted.values()}
-    for a, b in sorted(ends for ends in state.asked if ends[0] in customers and ends[1] in customers):
+    for a, b in sorted(ends for ends in state.asked if goal.cluster_of.keys() >= set(ends)):
         if state.asked[a, b].open and (a, b) not in {held.scored.ends for held in chosen if held is not None}:
             yield events.ReviewClosed(a=a, b=b, answer="gone")
     for held in sorted((each for each in chosen if each is not None), key=lambda each: each.scored.ends):
@@ -164,7 +161,7 @@ def _questions(
 
 def _doubts(state: Identities, goal: Clusters, scored: Iterable[Scored]) -> list[Held]:
     """Every pair that a person might have to look at, the heaviest first; none of which somebody said something."""
-    weak = [Held(one, WEIGHT) for one in strongest_first(one for one in scored if one.band == "review")]
+    weak = [Held(one, WEIGHT) for one in strongest_first(scored, "review")]
     return [
         held
         for held in (*goal.held, *weak)

@@ -40,8 +40,8 @@ class Identities:
 
     It must hold all members of every identity involved. `links` and `same` are only needed where somebody decides on a
     whole component. `bans` are the pairs of which "never" is asserted, `same` those of "same". `strengths` are the
-    weights of the links that a model or rule made, in thousandths of a bit, 0 where none was told. `asked` are the open questions and the ones that
-    were left undecided, with their vectors.
+    weights of the links that a model or rule made, in thousandths of a bit, 0 where none was told. `asked` are the open
+    questions and the ones that were left undecided, with their vectors.
     """
 
     identity_of: dict[str, str] = field(default_factory=dict)
@@ -253,8 +253,6 @@ def evolve(state: Identities, event: Contract) -> None:
             holds, ends = (state.same, state.bans) if event.says == "same" else (state.bans, state.same)
             holds |= pairs
             ends -= pairs
-            for answered in pairs:
-                state.asked.pop(answered, None)
         case events.AssertionEnded():
             ended = state.same if event.says == "same" else state.bans
             ended -= {pair(event.a, other) for other in event.others}

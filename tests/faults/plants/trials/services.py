@@ -17,7 +17,7 @@ from services.customer.application import Application, Context, registration
 from services.customer.domain.customer_commands import Archive, Register
 from services.identity import store as tables
 from services.identity.batch import Outcome, _Change, _Decision, _Draft, _Serials
-from services.identity.domain import Identities, evolve, link, separate
+from services.identity.domain.identities import Identities, evolve, link
 from services.identity.matching.features import NOTHING
 from services.notifications import store
 from services.notifications.channels.channel import Message
@@ -31,7 +31,7 @@ from shared.eventlog.commit import Committed
 from shared.eventlog.mapper import encode
 from shared.events.customer import ContactPointAdded
 from shared.events.envelope import Actor, instant
-from shared.events.identity import Separated
+from shared.events.identity import Asserted
 from shared.ids import derive
 from shared.privacy import keyring
 from shared.privacy.sealing import DataKey
@@ -60,15 +60,16 @@ def _link(state: Identities, a: str, b: str) -> Any:
 @looks_at("link-one-way")
 def links() -> object:
     ids = sorted(derive("trial", short) for short in "abc")
-    real = Identities.of((customer, ids[0]) for customer in ids)
-    real.links = {(ids[0], ids[1]), (ids[2], ids[1])}
-    return separate(real, ids[0], ids[1], "x")[0].moves
+    real = Identities.of((customer, customer) for customer in ids)
+    (linked,) = link(real, ids[2], ids[1], evidence=(), decided_by="trial")
+    evolve(real, linked)
+    return real.links
 
 
 @looks_at("separation-forgets-ban")
 def banned() -> object:
     state = _identities(a="a", b="a")
-    evolve(state, Separated.model_construct(a="a", b="b", reason="x", moves=()))
+    evolve(state, Asserted.model_construct(a="a", others=("b",), says="never", reason="x"))
     return state.bans
 
 
