@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.identity import store
+from services.identity.allocation import Serials
 from services.identity.domain import Banned, Identities, evolve, link, pair
 from services.identity.matching import features as matching
 from services.identity.matching.features import NOTHING, Features
@@ -21,7 +22,7 @@ from shared.eventlog.commit import Append, Commit
 from shared.eventlog.log import Transaction
 from shared.events.customer import CustomerErased
 from shared.events.envelope import Actor, Cause, Contract, Recorded
-from shared.events.identity import Linked, NumberAssigned
+from shared.events.identity import Linked
 from shared.ids import derive
 from shared.privacy.sealing import DataKey, associated_data, seal, unseal
 from shared.subscription import Stop
@@ -95,7 +96,7 @@ class Matching:
         involved = {customer for customers in index.values() for customer in customers}
         involved.update(customer for customer, draft in drafts.items() if not draft.is_new)
         state = store.identities(tx.cursor, involved)
-        decision = _Decision(index, state, _Serials.take(tx, drafts), outcome)
+        decision = _Decision(index, state, Serials.take(tx, sum(draft.is_new for draft in drafts.values())), outcome)
         for change in changes:
             decision.take(change, drafts[change.event.customer])
         links = _append(tx, decision.commits)
@@ -142,29 +143,13 @@ class Matching:
         return _Change(event, added, before.keys() - evidence.keys())
 
 
-class _Serials:
-    """The serials of one batch, handed out in its order."""
-
-    def __init__(self, first: int) -> None:
-        self._next = first
-
-    @classmethod
-    def take(cls, tx: Transaction, drafts: Mapping[str, _Draft]) -> _Serials:
-        new = sum(draft.is_new for draft in drafts.values())
-        return cls(store.take_serials(tx.cursor, numbering.SCOPE, new) if new else 0)
-
-    def assign(self) -> NumberAssigned:
-        serial, self._next = self._next, self._next + 1
-        return NumberAssigned(number=numbering.render(serial), rule=numbering.RULE, serial=serial)
-
-
 @dataclass(slots=True)
 class _Decision:
     """Decides change after change, as if each had been a batch of its own."""
 
     index: dict[bytes, list[str]]
     state: Identities
-    serials: _Serials
+    serials: Serials
     outcome: Outcome
     commits: list[Commit] = field(default_factory=list)
     moved: set[str] = field(default_factory=set)

@@ -19,6 +19,7 @@ def _reservation_holders(cursor: Any, keys: Sequence[str]) -> dict[str, str]:
 
 STAND_INS = {
     "shared.consumer.Inbox": MemoryInbox,
+    "services.identity.allocation.store": memory_identity,
     "services.identity.batch.store": memory_identity,
     "services.identity.application.store": memory_identity,
     "services.identity.application.reservation_holders": _reservation_holders,
