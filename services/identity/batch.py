@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.identity import store
-from services.identity.allocation import Serials
+from services.identity.allocation import Allocation, key_of
 from services.identity.domain import Banned, Identities, evolve, link, pair
 from services.identity.matching import features as matching
 from services.identity.matching.features import NOTHING, Features
@@ -14,21 +14,22 @@ from services.identity.matching.fingerprint import Evidence
 from services.identity.matching.lookup import Token, Tokens
 from services.identity.matching.rules import VERSION as MATCHING_RULES
 from services.identity.matching.rules import names
-from services.identity.numbering import rule as numbering
-from services.identity.streams import number_key, stream_of
+from services.identity.numbering.facts import facts_of
+from services.identity.numbering.rule import ACTOR as NUMBERING_RULES
+from services.identity.streams import stream_of
 from shared.consumer import Unappliable
 from shared.errors import CustlogError
 from shared.eventlog.commit import Append, Commit
 from shared.eventlog.log import Transaction
 from shared.events.customer import CustomerErased
-from shared.events.envelope import Actor, Cause, Contract, Recorded
+from shared.events.envelope import Actor, Cause, Contract, Recorded, moment
 from shared.events.identity import Linked
 from shared.ids import derive
 from shared.privacy.sealing import DataKey, associated_data, seal, unseal
 from shared.subscription import Stop
 
 RULE = Actor(id=MATCHING_RULES, kind="rule")
-NUMBERING = Actor(id=numbering.RULE, kind="rule")
+NUMBERING = Actor(id=NUMBERING_RULES, kind="rule")
 
 
 @dataclass(slots=True)
@@ -96,9 +97,10 @@ class Matching:
         involved = {customer for customers in index.values() for customer in customers}
         involved.update(customer for customer, draft in drafts.items() if not draft.is_new)
         state = store.identities(tx.cursor, involved)
-        decision = _Decision(index, state, Serials.take(tx, sum(draft.is_new for draft in drafts.values())), outcome)
+        decision = _Decision(index, state, Allocation(tx.cursor), outcome)
         for change in changes:
             decision.take(change, drafts[change.event.customer])
+        decision.numbers.save()
         links = _append(tx, decision.commits)
         _write(tx, drafts, keys)
         self._write_tokens(tx, drafts)
@@ -149,7 +151,7 @@ class _Decision:
 
     index: dict[bytes, list[str]]
     state: Identities
-    serials: Serials
+    numbers: Allocation
     outcome: Outcome
     commits: list[Commit] = field(default_factory=list)
     moved: set[str] = field(default_factory=set)
@@ -160,8 +162,8 @@ class _Decision:
         if draft.is_new and customer not in self.state.identity_of:
             self.state.admit(customer)
             self.moved.add(customer)
-            assigned = self.serials.assign()
-            self._commit(draft, event, NUMBERING, [assigned], number_key(assigned.number))
+            assigned = self.numbers.assign(facts_of(event), moment(event.recorded_at))
+            self._commit(draft, event, NUMBERING, [assigned], key_of(assigned.number))
             self.outcome.numbers += 1
         linked = self._link(customer, self._sharing(change))
         if linked:

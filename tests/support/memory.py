@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-from tests.support import memory_identity, memory_timers
+from tests.support import memory_identity, memory_numbers, memory_timers
 from tests.support.memory_inbox import MemoryInbox
 
 R = TypeVar("R")
@@ -19,7 +19,7 @@ def _reservation_holders(cursor: Any, keys: Sequence[str]) -> dict[str, str]:
 
 STAND_INS = {
     "shared.consumer.Inbox": MemoryInbox,
-    "services.identity.allocation.store": memory_identity,
+    "services.identity.allocation.number_store": memory_numbers,
     "services.identity.batch.store": memory_identity,
     "services.identity.application.store": memory_identity,
     "services.identity.application.reservation_holders": _reservation_holders,

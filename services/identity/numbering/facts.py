@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shared.events.customer import CustomerRegistered
+from shared.events.envelope import Recorded
 from shared.events.numbering import Condition
 
 
@@ -30,3 +32,11 @@ def fits(condition: Condition, facts: Facts) -> bool:
     """Whether a predicate holds. A fact that is not known is in no list."""
     values = facts.tags if condition.fact == "tag" else {facts.value(condition.fact)} - {""}
     return (not condition.is_in or not values.isdisjoint(condition.is_in)) and values.isdisjoint(condition.not_in)
+
+
+def facts_of(event: Recorded) -> Facts:
+    """What the first event of a customer says of it; of one that is not its registration, only the channel."""
+    data = event.data
+    if not isinstance(data, CustomerRegistered):
+        return Facts(channel=event.channel)
+    return Facts(data.kind, data.source, event.channel, data.classification, frozenset(data.tags))
