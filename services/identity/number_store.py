@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS numbering_rules (version bigint PRIMARY KEY, content 
 CREATE TABLE IF NOT EXISTS numbering_leases (
     lease uuid PRIMARY KEY, scope text NOT NULL, content bytea NOT NULL, expires_at timestamptz NOT NULL,
     is_open boolean NOT NULL);
-CREATE INDEX IF NOT EXISTS numbering_leases_open ON numbering_leases (expires_at) WHERE is_open;
+CREATE INDEX IF NOT EXISTS numbering_leases_open ON numbering_leases (scope, expires_at) WHERE is_open;
 """
 
 _COUNTERS = "SELECT scope, next FROM numbering WHERE scope = ANY(%s)"
@@ -29,6 +29,7 @@ ON CONFLICT (scope) DO UPDATE SET next = greatest(counter.next, excluded.next)""
 _PUT_LEASE = """
 INSERT INTO numbering_leases (lease, scope, content, expires_at, is_open) VALUES (%s, %s, %s, %s, true)"""
 _LEASE = "SELECT content, is_open FROM numbering_leases WHERE lease = %s FOR UPDATE"
+_VERSION = "SELECT coalesce(max(originator_version), 0) AS version FROM events WHERE originator_id = %s"
 _EXPIRED = """
 SELECT content FROM numbering_leases WHERE is_open AND expires_at <= %s ORDER BY expires_at, lease LIMIT %s"""
 
@@ -87,6 +88,18 @@ def lease(cursor: Cursor[Any], lease_id: str) -> tuple[NumbersLeased, bool] | No
     """A lease and whether it is open; None if it was never given."""
     row = cursor.execute(_LEASE, (lease_id,)).fetchone()
     return None if row is None else (_leased(row["content"]), bool(row["is_open"]))
+
+
+def open_leases(cursor: Cursor[Any], scope: str) -> list[NumbersLeased]:
+    """The leases of a scope of which numbers may still be given out."""
+    found = cursor.execute("SELECT content FROM numbering_leases WHERE scope = %s AND is_open ORDER BY lease", (scope,))
+    return [_leased(row["content"]) for row in found.fetchall()]
+
+
+def version(cursor: Cursor[Any], stream: str) -> int:
+    """At which version a stream of rules or of a scope is; 0 if it is new."""
+    row = cursor.execute(_VERSION, (stream,)).fetchone()
+    return int(row["version"]) if row else 0
 
 
 def expired(cursor: Cursor[Any], now: datetime, limit: int) -> list[NumbersLeased]:

@@ -53,6 +53,16 @@ def lease(cursor: Any, lease_id: str) -> tuple[NumbersLeased, bool] | None:
     return None if found is None else (_leased(found[0]), found[1])
 
 
+def open_leases(cursor: Any, scope: str) -> list[NumbersLeased]:
+    found = [_leased(stored) for stored, is_open in cursor["numbering_leases"].values() if is_open]
+    return sorted((event for event in found if event.scope == scope), key=lambda event: event.lease)
+
+
+def version(cursor: Any, stream: str) -> int:
+    found: int = cursor["versions"].get(stream, 0)
+    return found
+
+
 def expired(cursor: Any, now: datetime, limit: int) -> list[NumbersLeased]:
     found = [_leased(stored) for stored, is_open in cursor["numbering_leases"].values() if is_open]
     return sorted((e for e in found if e.expires_at <= now), key=lambda e: (e.expires_at, e.lease))[:limit]

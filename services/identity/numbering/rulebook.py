@@ -51,6 +51,11 @@ class RuleBook:
         """A rule as it was last set."""
         return self._by_id.get(rule_id)
 
+    def since(self, rule_id: str) -> datetime:
+        """From when on a rule of this id was in force for the first time. KeyError if it never was."""
+        starts = {n.rule.id: found.effective_from for found in reversed(self.sets) for n in found.rules}
+        return starts[rule_id]
+
     def every(self) -> Iterator[Numbering]:
         """Each rule that ever was, as it was last set."""
         return iter(self._by_id.values())
