@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.identity import decision_store, records, store
+from services.identity.allocation import Allocation, key_of
 from services.identity.decision_store import Told
 from services.identity.domain.clustering import Guard, Scored
 from services.identity.domain.deciding import decide
@@ -18,21 +19,22 @@ from services.identity.matching.fingerprint import Evidence
 from services.identity.matching.judging import Judge
 from services.identity.matching.lookup import Token, Tokens
 from services.identity.matching.record import Normal
-from services.identity.numbering import rule as numbering
+from services.identity.numbering.facts import facts_of
+from services.identity.numbering.rule import ACTOR as NUMBERING_RULES
 from services.identity.records import open_profile, sealed_profile
-from services.identity.streams import number_key, stream_of
+from services.identity.streams import stream_of
 from shared.consumer import Unappliable
 from shared.errors import CustlogError
 from shared.eventlog.commit import Append, Commit
 from shared.eventlog.log import Transaction
 from shared.events.customer import CustomerErased
-from shared.events.envelope import Actor, Cause, Contract, Recorded
-from shared.events.identity import Linked, NumberAssigned, ReviewOpened
+from shared.events.envelope import Actor, Cause, Contract, Recorded, moment
+from shared.events.identity import Linked, ReviewOpened
 from shared.ids import derive
 from shared.privacy.sealing import DataKey
 from shared.subscription import Stop
 
-NUMBERING = Actor(id=numbering.RULE, kind="rule")
+NUMBERING = Actor(id=NUMBERING_RULES, kind="rule")
 
 
 @dataclass(slots=True)
@@ -113,10 +115,11 @@ class Matching:
         state = store.identities(tx.cursor, involved | before.keys(), with_links=True)
         others = [customer for customer in state.identity_of if customer not in drafts]
         normals = before | records.read(tx, others)
-        serials = _Serials.take(tx, drafts)
-        decision = _Decision(self._judge, index, state, normals, serials, outcome, self._judge.guard(normals))
+        guard, numbers = self._judge.guard(normals), Allocation(tx.cursor)
+        decision = _Decision(self._judge, index, state, normals, numbers, outcome, guard)
         for change in changes:
             decision.take(change, drafts[change.event.customer])
+        numbers.save()
         told = _append(tx, decision.commits)
         _write(tx, drafts, keys)
         self._write_tokens(tx, drafts)
@@ -159,22 +162,6 @@ class Matching:
         return _Change(event, normal, evidence, before.keys() - evidence.keys(), draft.is_new)
 
 
-class _Serials:
-    """The serials of one batch, handed out in its order."""
-
-    def __init__(self, first: int) -> None:
-        self._next = first
-
-    @classmethod
-    def take(cls, tx: Transaction, drafts: Mapping[str, _Draft]) -> _Serials:
-        new = sum(draft.is_new for draft in drafts.values())
-        return cls(store.take_serials(tx.cursor, numbering.SCOPE, new) if new else 0)
-
-    def assign(self) -> NumberAssigned:
-        serial, self._next = self._next, self._next + 1
-        return NumberAssigned(number=numbering.render(serial), rule=numbering.RULE, serial=serial)
-
-
 @dataclass(slots=True)
 class _Decision:
     """Decides change after change, as if each had been a batch of its own."""
@@ -183,7 +170,7 @@ class _Decision:
     index: dict[bytes, list[str]]
     state: Identities
     normals: dict[str, Normal]
-    serials: _Serials
+    numbers: Allocation
     outcome: Outcome
     guard: Guard
     commits: list[Commit] = field(default_factory=list)
@@ -196,8 +183,8 @@ class _Decision:
         if draft.is_new and customer not in self.state.identity_of:
             self.state.admit(customer)
             self.admitted.append(customer)
-            assigned = self.serials.assign()
-            self._commit(draft, event, NUMBERING, [assigned], number_key(assigned.number))
+            assigned = self.numbers.assign(facts_of(event), moment(event.recorded_at))
+            self._commit(draft, event, NUMBERING, [assigned], key_of(assigned.number))
             self.outcome.numbers += 1
         sharing = self._sharing(change)
         if self.normals.get(customer) != change.normal:

@@ -15,11 +15,16 @@ from services.identity.api import identities, lookups
 from services.identity.application import IdentityApplication
 from services.identity.batch import Matching
 from services.identity.consumer import NAME, TOPIC, make_consumer
+from services.identity.issuing.leases import Leases
+from services.identity.issuing.numbers import Numbers
+from services.identity.issuing.questions import Questions
+from services.identity.issuing.rules import Rules
 from services.identity.lookups import Lookups
 from services.identity.matching.fingerprint import fingerprints
 from services.identity.matching.judging import Judge
 from services.identity.matching.lookup import tokens
 from services.identity.matching.model import Model, UnknownModel, from_json, shipped
+from services.identity.numbers_api import numbers
 from services.identity.records import weighed_again
 from services.identity.stewardship import Stewardship
 from shared.access.recording import Recording
@@ -59,7 +64,8 @@ class Service:
         self._topics = (topic, own_topic)
         keys = KeyEncryptionKeys.read(given(settings.kek_file))
         self._keyring = Keyring(settings.keyring_url, keys)
-        self.log = Log(NAME, settings.postgres_url, self._keyring, SystemClock(), on_commit=count_commits(NAME))
+        clock = SystemClock()
+        self.log = Log(NAME, settings.postgres_url, self._keyring, clock, on_commit=count_commits(NAME))
         self.access = Recording(settings, self._keyring)
         judge = Judge(model_of(settings.match_model))
         matching = Matching(fingerprints(keys.blind_index_key, judge.model), judge, tokens(keys.blind_index_key))
@@ -89,6 +95,7 @@ class Service:
             Verifier.from_file(given(settings.jwks_file), settings.token_issuer, settings.token_audience),
             [
                 identities(IdentityApplication(self.log, stewardship)),
+                numbers(Numbers(self.log, clock), Rules(self.log, clock), Leases(self.log, clock), Questions(self.log)),
                 lookups(Lookups(self.log, keys.blind_index_key), self.access.journal),
                 parking(consumer.parked, consumer.redrive),
             ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from shared.events import access, customer, identity, notifications
+from shared.events import access, customer, identity, notifications, numbering
 from shared.events.envelope import Contract
 
 Upcaster: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
@@ -65,6 +65,10 @@ LOGS: Mapping[str, tuple[type[Contract], ...]] = {
         identity.ReviewClosed,
         identity.ApprovalRequested,
         identity.ApprovalDecided,
+        numbering.NumberingRulesSet,
+        numbering.NumbersLeased,
+        numbering.NumbersVoided,
+        numbering.SerialsRaised,
     ),
     "notifications": (
         notifications.ReminderPlanned,

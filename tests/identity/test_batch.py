@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from eventsourcing.persistence import DataError
 
-from services.identity import store
+from services.identity import number_store, store
 from services.identity.application import Link
 from services.identity.numbering.rule import read
 from shared.errors import Conflict
@@ -56,7 +56,7 @@ async def test_numbers_go_on_without_a_gap_after_a_failed_batch(world: World) ->
 
 
 def _fail_after_taking(tx: Transaction, serials: int) -> None:
-    store.take_serials(tx.cursor, "customer", serials)
+    number_store.put_counters(tx.cursor, {"customer": serials})
     tx.cursor.execute("SELECT 1 / 0")
 
 

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 from services.identity.application import AddAlias, IdentityApplication
 from services.identity.batch import Matching
 from services.identity.consumer import make_consumer
+from services.identity.issuing.questions import Questions
 from services.identity.matching.fingerprint import fingerprints
 from services.identity.matching.judging import Judge
 from services.identity.matching.model import shipped
@@ -57,6 +58,7 @@ class NumbersMachine(RuleBasedStateMachine):
         self.dies_at = ""
         self.log = MemoryLog("identity", at=self.at)
         self.application = IdentityApplication(self.log)
+        self.questions = Questions(self.log)
         self.topic = CustomerTopic(self.log.keyring)
         self.given: dict[int, list[Record]] = defaultdict(list)
         self.aliases: dict[str, str] = {}
@@ -164,7 +166,7 @@ class NumbersMachine(RuleBasedStateMachine):
     def every_number_and_alias_leads_to_its_customer(self) -> None:
         owners = {data.number: customer for customer, data in self._numbered().items()} | self.aliases
         for text, customer in owners.items():
-            assert at_once(self.application.number(text))["customer"] == customer
+            assert at_once(self.questions.number(text)).customer == customer
         told = [(event.data.alias, event.customer) for event in self._events() if isinstance(event.data, AliasAdded)]
         assert sorted(told) == sorted(self.aliases.items())
 

@@ -55,12 +55,6 @@ def evidence(cursor: Any, customers: Collection[str]) -> list[tuple[bytes, int, 
     return [(key, rule, customer) for (key, customer), rule in rows if customer in customers]
 
 
-def take_serials(cursor: Any, scope: str, count: int) -> int:
-    first: int = cursor["numbering"].get(scope, 1)
-    cursor["numbering"][scope] = first + count
-    return first
-
-
 def put_profiles(cursor: Any, changed: Sequence[Profile]) -> None:
     cursor["profiles"].update((profile.customer, profile) for profile in changed)
 

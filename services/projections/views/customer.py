@@ -10,7 +10,7 @@ part, as stored, for as long as a field refers to it. A reference whose part is 
 
 from services.projections.views.member import MEMBER_FOLDS, new_member
 from services.projections.views.membership import member_folds, members_wanted, of_subject
-from services.projections.views.view import ACCESS, Decision, Document, View
+from services.projections.views.view import ACCESS, NUMBERING, Decision, Document, View
 from shared.events import notifications
 
 LEVELS: dict[str, Decision] = {
@@ -56,7 +56,8 @@ CUSTOMER = View(
             notifications.MessageFailed.TYPE,
         }
     )
-    | ACCESS,
+    | ACCESS
+    | NUMBERING,
     wanted=members_wanted(MEMBER_FOLDS),
     levels=LEVELS,
     indexes=((("members.customer", 1),),),

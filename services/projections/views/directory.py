@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from services.projections.views.membership import MemberFold, member_folds, members_wanted
 from services.projections.views.survivorship import RECTIFICATION, Candidate, choose
-from services.projections.views.view import ACCESS, Decision, Document, Filter, View
+from services.projections.views.view import ACCESS, NUMBERING, Decision, Document, Filter, View
 from shared.events import customer as log
 from shared.events import identity, notifications
 from shared.events.envelope import Erased, Recorded
@@ -324,7 +324,8 @@ DIRECTORY = View(
             notifications.MessageFailed.TYPE,
         }
     )
-    | ACCESS,
+    | ACCESS
+    | NUMBERING,
     wanted=members_wanted(_FOLDS, field="keys", prefix=Key.CUSTOMER.value),
     levels=LEVELS,
     indexes=((("keys", 1),),),

@@ -30,10 +30,10 @@ PLANTS = (
         _SERVICE,
         (
             Edit(
-                "services.identity.store:take_serials",
-                {'return int(row["first"])': 'return max(1, int(row["first"]) - 1)'},
+                "services.identity.number_store:counters",
+                {'int(row["next"])': 'max(1, int(row["next"]) - 1)'},
             ),
-            Edit("services.identity.batch:_Decision.take", {"[assigned], number_key(assigned.number)": "[assigned]"}),
+            Edit("services.identity.batch:_Decision.take", {"[assigned], key_of(assigned.number)": "[assigned]"}),
         ),
         (),
         ("I5",),
