@@ -27,9 +27,13 @@ from services.identity.issuing.numbers import Numbers
 from services.identity.issuing.questions import Meaning, Questions
 from services.identity.issuing.rules import Rules
 from services.identity.matching.fingerprint import fingerprints
+from services.identity.matching.judging import Judge
+from services.identity.matching.model import shipped
 from services.identity.numbering.rule import render
 from services.identity.numbering.rulebook import DEFAULT_RULE
 from services.identity.numbering.scheme import Numbering
+from services.identity.records import weighed_again
+from services.identity.stewardship import Stewardship
 from shared.clock import TestClock
 from shared.errors import Conflict, Invalid, NotFound
 from shared.eventlog.mapper import parse
@@ -37,7 +41,7 @@ from shared.events.envelope import Contract
 from shared.events.identity import AliasAdded, NumberAssigned
 from shared.events.numbering import NumberingRule, NumbersVoided, SerialRange, SerialsRaised
 from tests.identity.numbering_rules import REGION
-from tests.identity.test_rules import person
+from tests.identity.people import person
 from tests.identity.world import customers
 from tests.support.customer_topic import CustomerTopic
 from tests.support.logs import cause
@@ -55,8 +59,8 @@ class Office:
         self.clock = TestClock()
         self.log = MemoryLog("identity", clock=self.clock)
         self.topic = CustomerTopic(self.log.keyring)
-        self.consumer = make_consumer(self.log, Matching(fingerprints(b"k" * 32)))
-        self.application = IdentityApplication(self.log)
+        self.consumer = make_consumer(self.log, Matching(fingerprints(b"k" * 32, shipped()), Judge(shipped())))
+        self.application = IdentityApplication(self.log, Stewardship(self.log, rescore=weighed_again(Judge(shipped()))))
         self.numbers = Numbers(self.log, self.clock)
         self.rules = Rules(self.log, self.clock)
         self.leases = Leases(self.log, self.clock)

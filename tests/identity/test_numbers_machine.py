@@ -25,6 +25,8 @@ from services.identity.matching.fingerprint import fingerprints
 from services.identity.matching.judging import Judge
 from services.identity.matching.model import shipped
 from services.identity.numbering.rule import read
+from services.identity.records import weighed_again
+from services.identity.stewardship import Stewardship
 from shared.errors import AlreadyReserved, NotFound
 from shared.eventlog.mapper import parse
 from shared.events.customer import Name, NameCorrected
@@ -57,7 +59,7 @@ class NumbersMachine(RuleBasedStateMachine):
         self.patches.enter_context(in_memory())
         self.dies_at = ""
         self.log = MemoryLog("identity", at=self.at)
-        self.application = IdentityApplication(self.log)
+        self.application = IdentityApplication(self.log, Stewardship(self.log, rescore=weighed_again(Judge(shipped()))))
         self.questions = Questions(self.log)
         self.topic = CustomerTopic(self.log.keyring)
         self.given: dict[int, list[Record]] = defaultdict(list)

@@ -29,6 +29,8 @@ STAND_INS = {
     "shared.consumer.Inbox": MemoryInbox,
     "services.identity.allocation.number_store": memory_numbers,
     "services.identity.batch.store": memory_identity,
+    "services.identity.batch.decision_store": memory_decisions,
+    "services.identity.records.store": memory_identity,
     "services.identity.application.number_store": memory_numbers,
     "services.identity.application.store": memory_identity,
     "services.identity.commands.store": memory_identity,

@@ -34,7 +34,28 @@ UNSEEN: Mapping[str, float] = MappingProxyType(
 """Chance of sharing a value that the counts do not know, by table: what such values are like, not any data set."""
 
 LONG_FAMILIES = frozenset(
-    ["欧阳", "司马", "上官", "诸葛", "司徒", "东方", "皇甫", "尉迟", "公孙", "慕容", "令狐", "夏侯", "长孙", "宇文", "轩辕", "端木", "独孤", "南宫", "西门", "百里"]
+    [
+        "欧阳",
+        "司马",
+        "上官",
+        "诸葛",
+        "司徒",
+        "东方",
+        "皇甫",
+        "尉迟",
+        "公孙",
+        "慕容",
+        "令狐",
+        "夏侯",
+        "长孙",
+        "宇文",
+        "轩辕",
+        "端木",
+        "独孤",
+        "南宫",
+        "西门",
+        "百里",
+    ]
 )
 
 

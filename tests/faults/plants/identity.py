@@ -62,7 +62,6 @@ PLANTS = (
                 "services.identity.domain.identities:_linked",
                 {"linked = pair(event.a, event.b)": "linked = (event.a, event.b)"},
             ),
-            Edit("services.identity.batch:_append", {"links[pair(event.a, event.b)]": "links[event.a, event.b]"}),
             Edit(
                 "services.identity.decision_store:changes_of",
                 {"changes.links[pair(event.a, event.b)]": "changes.links[event.a, event.b]"},

@@ -39,8 +39,11 @@ def main(records: str, clusters: str) -> None:
     table = table.where(table != "").rename(columns={"id": "unique_id"})
     held = {name for name in table if table[name].notna().mean() > 0.02}
     comparisons = [
-        *(cl.JaroWinklerAtThresholds(name, [0.92, 0.8]).configure(term_frequency_adjustments=True)
-          for name in (*NAMES, *FUZZY) if name in held),
+        *(
+            cl.JaroWinklerAtThresholds(name, [0.92, 0.8]).configure(term_frequency_adjustments=True)
+            for name in (*NAMES, *FUZZY)
+            if name in held
+        ),
         *(cl.LevenshteinAtThresholds(name, [1, 2]) for name in SLIPS if name in held),
         *(cl.ExactMatch(name) for name in EXACT if name in held),
     ]
