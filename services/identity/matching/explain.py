@@ -148,4 +148,5 @@ def _note(field: str, levels: Levels, model: Model) -> str:
 
 
 def to_json(explanation: Explanation) -> bytes:
+    """One JSON object. Text that no encoding takes (halves of a character) is shown with replacement characters."""
     return msgspec.json.encode(explanation)

@@ -34,7 +34,7 @@ UNSEEN: Mapping[str, float] = MappingProxyType(
 """Chance of sharing a value that the counts do not know, by table: what such values are like, not any data set."""
 
 LONG_FAMILIES = frozenset(
-    [
+    (
         "欧阳",
         "司马",
         "上官",
@@ -50,13 +50,9 @@ LONG_FAMILIES = frozenset(
         "长孙",
         "宇文",
         "轩辕",
-        "端木",
-        "独孤",
-        "南宫",
-        "西门",
-        "百里",
-    ]
+    )
 )
+"""Chinese family names of two characters in a name of three; a name of four is taken to have one."""
 
 
 class Frequencies(msgspec.Struct, frozen=True):
