@@ -11,11 +11,9 @@ from functools import lru_cache
 
 from services.identity.matching.normalise.chinese_address import chinese, romanised_place
 from services.identity.matching.normalise.places import COUNTRIES, DIRECTIONS, GLUED, REGIONS, STREETS, UNITS
+from services.identity.matching.normalise.tables import listed
 from services.identity.matching.normalise.text import Steps, fold, han, known, words
 from services.identity.matching.record import Address, Home
-
-LONGEST = 512
-"""Characters that are read of a whole address."""
 
 _HOUSE = re.compile(r"\d+[a-z]?(?:[-/]\d+[a-z]?)*")
 _SUFFIXED = re.compile(r"[a-z]")
@@ -57,7 +55,8 @@ def place(text: str) -> str:
     return " ".join(found)
 
 
-_LEVELS = frozenset("city shi district qu county xian province sheng".split())
+_DISTRICTS = frozenset(("district", "county", "qu"))
+_LEVELS = frozenset(listed("city shi district qu county xian province sheng"))
 _PLACES = {"mt": "mount", "saint": "st", "pt": "port", "ft": "fort", "nth": "north", "sth": "south"}
 
 
@@ -85,7 +84,9 @@ def _marked(folded: str) -> str:
 
 
 def _road(found: list[str]) -> tuple[str, str, str]:
-    number, units, name = "", [], []
+    number = ""
+    units: list[str] = []
+    name: list[str] = []
     at = 0
     while at < len(found):
         word = found[at]
@@ -114,9 +115,9 @@ def _named(name: list[str]) -> str:
     """The words of a road's name with its kind and its direction in one spelling, the kind last."""
     if len(name) == 1:
         word = name[0]
-        for kind in GLUED:
-            if word.endswith(kind) and len(word) > len(kind) + 2:
-                return f"{word[: -len(kind)]} {STREETS[kind]}"
+        for glued in GLUED:
+            if word.endswith(glued) and len(word) > len(glued) + 2:
+                return f"{word[: -len(glued)]} {STREETS[glued]}"
         return word
     if not name:
         return ""
@@ -151,14 +152,15 @@ def read(address: Address, steps: Steps | None) -> Home | None:
     code = country(address.country) if address.country else ""
     written = address.street + address.line + address.city + address.district + address.state + address.extra
     if not written.isascii():
-        whole = "".join((address.state, address.city, address.district, address.suburb, address.street, address.number))
-        folded = fold((whole + address.extra or address.line)[:LONGEST])
+        parts = (address.state, address.city, address.district, address.suburb, address.street, address.extra)
+        folded = fold("".join(parts) or address.line)
         if han(folded):
             found = chinese(address, folded, code)
             _note(steps, found)
             return found
     if address.line and not address.street:
         address = _from_line(address)
+        code = country(address.country) if address.country else ""
     name, number, unit = road(address.street) if address.street else ("", "", "")
     if address.extra:
         name, number, unit = _with_extra(address.extra, name, number, unit)
@@ -202,13 +204,16 @@ def _plain(text: str) -> str:
 
 def _from_line(address: Address) -> Address:
     """A free line in parts: "7 Wallaby Place, Cleveland NSW 2119, Australia"; what is given in parts already wins."""
-    parts = [part.strip() for part in fold(known(address.line[:LONGEST])).split(",") if part.strip()]
-    found = {"country": "", "postcode": "", "state": "", "city": ""}
+    parts = [part.strip() for part in fold(known(address.line)).split(",") if part.strip()]
+    found = {"country": "", "postcode": "", "state": "", "city": "", "district": ""}
     if len(parts) > 1 and country(parts[-1]) and not _HOUSE.search(parts[-1]):
         found["country"] = parts.pop()
     for at in range(len(parts) - 1, 0, -1):
         _take(parts, at, found)
     parts = [part for part in parts if part]
+    for at in range(len(parts) - 1, 0, -1):
+        if not address.district and parts[at].rpartition(" ")[2] in _DISTRICTS:
+            found["district"] = parts.pop(at)
     if len(parts) > 1 and not road(parts[-1])[1] and not has_kind(road(parts[-1])[0]):
         found["city"] = parts.pop()
     street, extra = (parts[0], " ".join(parts[1:])) if parts else ("", "")
@@ -218,7 +223,7 @@ def _from_line(address: Address) -> Address:
         street=street,
         number=address.number,
         extra=address.extra or extra,
-        district=address.district,
+        district=address.district or found["district"],
         suburb=address.suburb,
         city=address.city or found["city"],
         state=address.state or found["state"],
@@ -244,4 +249,4 @@ def _take(parts: list[str], at: int, found: dict[str, str]) -> None:
 
 def _note(steps: Steps | None, found: Home) -> None:
     if steps is not None:
-        steps.extend((field, value) for field in found.__struct_fields__ if (value := getattr(found, field)))
+        steps.extend((field, getattr(found, field)) for field in found.__struct_fields__ if getattr(found, field))

@@ -23,7 +23,7 @@ from services.identity.matching.normalise.company_words import (
 )
 from services.identity.matching.normalise.pinyin import syllables
 from services.identity.matching.normalise.places import PROVINCES
-from services.identity.matching.normalise.text import Steps, fold, han, known, words
+from services.identity.matching.normalise.text import Steps, fold, han, known, note, words
 from services.identity.matching.record import CompanyName
 
 MOST = 16
@@ -51,12 +51,12 @@ def read(text: str, steps: Steps | None) -> CompanyName | None:
     if not given:
         return None
     folded = fold(given)
-    _note(steps, "folded", folded)
+    note(steps, "folded", folded)
     characters = han(folded)
     latin = len(_LATIN.findall(folded))
     found = _chinese(folded, characters) if characters and len(characters) >= latin // 2 else _western(folded)
     for step in found.__struct_fields__:
-        _note(steps, step, str(getattr(found, step)))
+        note(steps, step, str(getattr(found, step)))
     return found if found.core else None
 
 
@@ -200,7 +200,7 @@ def is_organisation(text: str) -> bool:
     found = words(folded.replace(".", " "))
     if len(found) < 2:
         return False
-    return not ORGANISATIONS.isdisjoint(found) or found[-1] in _SURE_FORMS or " ".join(found[-2:]) in FORMS
+    return not ORGANISATIONS.isdisjoint(found) or not _SURE_FORMS.isdisjoint(found[1:]) or " ".join(found[-2:]) in FORMS
 
 
 _SURE_FORMS = frozenset(form for form in FORMS if " " not in form) - {
@@ -214,8 +214,3 @@ _SURE_FORMS = frozenset(form for form in FORMS if " " not in form) - {
     "co",
     "ug",
 }
-
-
-def _note(steps: Steps | None, step: str, value: str) -> None:
-    if steps is not None and value:
-        steps.append((step, value))

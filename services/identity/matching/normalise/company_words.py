@@ -1,8 +1,10 @@
-"""What stands in names of companies beside the name: legal forms, lines of business, words for a branch. Visible tables."""
+"""What stands in names of companies beside the name: legal forms, lines of business, branches. Visible tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from services.identity.matching.normalise.tables import listed
 
 HAN_FORMS: tuple[tuple[str, str], ...] = (
     ("股份有限公司", "plc"), ("有限责任公司", "ltd"), ("股份公司", "plc"), ("有限公司", "ltd"), ("集团公司", "group"),
@@ -32,7 +34,8 @@ INDUSTRIES: Mapping[str, str] = {
     "控股": "holding", "投资": "investment", "银行": "bank", "保险": "insurance", "证券": "securities",
     "基金": "fund", "医药": "pharmaceutical", "制药": "pharmaceutical", "生物": "biotech", "医疗": "medical",
     "食品": "food", "餐饮": "catering", "酒店": "hotel", "宾馆": "hotel", "服饰": "clothing", "服装": "clothing",
-    "纺织": "textile", "物流": "logistics", "运输": "transport", "汽车": "auto", "机械": "machinery", "设备": "equipment",
+    "纺织": "textile", "物流": "logistics", "运输": "transport", "汽车": "auto", "机械": "machinery",
+    "设备": "equipment",
     "化工": "chemical", "材料": "materials", "钢铁": "steel", "建筑": "construction", "建设": "construction",
     "工程": "engineering", "房地产": "realestate", "置业": "realestate", "物业": "property", "文化": "culture",
     "传媒": "media", "广告": "advertising", "教育": "education", "咨询": "consulting", "管理": "management",
@@ -58,26 +61,32 @@ INDUSTRY_WORDS: Mapping[str, str] = {
 }  # fmt: skip
 """Words of Latin names of companies -> their one spelling; "" for words that are left out."""
 HAN_BRANCHES = ("分公司", "分行", "支行", "办事处", "营业部", "分店", "门市部", "分部", "子公司", "代表处", "门店")
-BRANCHES = frozenset("branch subsidiary office outlet store shop plant site depot division fengongsi filiale".split())
+BRANCHES = frozenset(listed("branch subsidiary office outlet store shop plant site depot division fengongsi filiale"))
 """Words that mark a branch."""
 PLACES = frozenset(
-    "beijing shanghai tianjin chongqing guangzhou shenzhen hangzhou nanjing suzhou chengdu wuhan xian qingdao dalian"
-    " ningbo xiamen dongguan foshan wuxi changsha zhengzhou jinan hefei fuzhou kunming harbin shenyang hebei shanxi"
-    " liaoning jilin heilongjiang jiangsu zhejiang anhui fujian jiangxi shandong henan hubei hunan guangdong hainan"
-    " sichuan guizhou yunnan shaanxi gansu qinghai guangxi ningxia xinjiang china hongkong taiwan macau".split()
+    listed(
+        "beijing shanghai tianjin chongqing guangzhou shenzhen hangzhou nanjing suzhou chengdu wuhan xian qingdao dalian"
+        " ningbo xiamen dongguan foshan wuxi changsha zhengzhou jinan hefei fuzhou kunming harbin shenyang hebei shanxi"
+        " liaoning jilin heilongjiang jiangsu zhejiang anhui fujian jiangxi shandong henan hubei hunan guangdong hainan"
+        " sichuan guizhou yunnan shaanxi gansu qinghai guangxi ningxia xinjiang china hongkong taiwan macau"
+    )
 )
 """Places that stand in brackets or first in the Latin name of a Chinese company."""
-HAN_CITIES = (
-    "广州 深圳 杭州 南京 苏州 成都 武汉 西安 青岛 大连 宁波 厦门 东莞 佛山 无锡 长沙 郑州 济南 合肥 福州 昆明 哈尔滨 沈阳 长春 石家庄"
-    " 太原 南昌 南宁 贵阳 兰州 海口 呼和浩特 乌鲁木齐 银川 西宁 拉萨 温州 常州 珠海 中山 惠州 烟台 潍坊 徐州 南通 嘉兴 绍兴 金华 台州"
-    " 泉州 中国".split()
+HAN_CITIES = listed(
+    "广州 深圳 杭州 南京 苏州 成都 武汉 西安 青岛 大连 宁波 厦门 东莞 佛山 无锡 长沙 郑州 济南 合肥 福州 昆明 "
+    "哈尔滨 沈阳 长春 石家庄 太原 南昌 南宁 贵阳 兰州 海口 呼和浩特 乌鲁木齐 银川 西宁 拉萨"
+    " 温州 常州 珠海 中山 惠州 烟台 潍坊 徐州 南通 嘉兴 绍兴 金华"
+    " 台州 泉州 中国"
 )
 """Cities that stand first in the Chinese name of a company, beside the provinces."""
 ORGANISATIONS = frozenset(
-    "bank university hospital school college institute association foundation society church council ministry"
-    " department restaurant hotel group holding holdings trust club union federation".split()
+    listed(
+        "bank university hospital school college institute association foundation society church council ministry"
+        " department restaurant hotel group holding holdings trust club union federation"
+    )
 )
 """Words that make a name that of an organisation, beside the legal forms."""
-HAN_ORGANISATIONS = tuple(
-    "公司 集团 银行 医院 大学 学院 中学 小学 协会 学会 基金会 委员会 事务所 合作社 研究院 研究所 中心 工厂 厂 店 酒店 饭店 商行 企业 社团 局".split()
+HAN_ORGANISATIONS = listed(
+    "公司 集团 银行 医院 大学 学院 中学 小学 协会 学会 基金会 委员会 事务所 合作社 研究院"
+    " 研究所 中心 工厂 厂 店 酒店 饭店 商行 企业 社团 局"
 )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from calendar import monthrange
 from functools import lru_cache
 
-from services.identity.matching.normalise.text import Steps, fold, known
+from services.identity.matching.normalise.text import Steps, fold, known, note
 from services.identity.matching.record import Birth
 
 YEARS = range(1000, 2101)
@@ -39,8 +38,10 @@ _MONTHS = {
     )
     for name in names.split()
 }  # fmt: skip
+_DAYS = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _HAN_DIGITS = str.maketrans("\u3007零一二三四五六七八九元", "001234567891")
 _HAN_DATE = re.compile(r"(?P<y>\d{2,4})年(?:(?P<m>\d{1,2}|[十\d]{1,3})月)?(?:(?P<d>\d{1,2}|[十\d]{1,3})[日号]?)?")
+_ISO = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PARTS = re.compile(r"\d+|[a-z]+")
 _TIME = re.compile(r"[t ]\d{1,2}:\d{2}.*$")
 
@@ -57,16 +58,13 @@ def birth(text: str, country: str = "") -> Birth | None:
 
 def read(text: str, country: str, steps: Steps | None) -> Birth | None:
     """As `birth`, noting every step."""
+    if _ISO.fullmatch(text):
+        return _checked(int(text[:4]), int(text[5:7]), int(text[8:]))
     given = known(text)
-    if len(given) == 10 and given[4] == given[7] == "-" and given.isascii():
-        year, month, day = given[:4], given[5:7], given[8:]
-        if year.isdigit() and month.isdigit() and day.isdigit():
-            return _checked(int(year), int(month), int(day))
     if not given:
         return None
     folded = _TIME.sub("", fold(given[:64]).strip())
-    if steps is not None:
-        steps.append(("folded", folded))
+    note(steps, "folded", folded)
     found = _chinese(folded)
     if found is None:
         found = _numbers(_PARTS.findall(folded), country)
@@ -106,15 +104,18 @@ def _numbers(parts: list[str], country: str) -> tuple[int, int, int] | None:
     if len(digits) == 1:
         return _together(digits[0], country)
     if len(digits) == 2:
-        first, second = digits
-        if len(first) == 4:
-            return int(first), int(second), 0
-        return (int(second), int(first), 0) if len(second) == 4 else None
+        return _month_and_year(*digits)
     if len(digits) != 3:
         return None
     if len(digits[0]) >= 3:
         return int(digits[0]), int(digits[1]), int(digits[2])
     return _ordered(int(digits[0]), int(digits[1]), _year(digits[2]), country)
+
+
+def _month_and_year(first: str, second: str) -> tuple[int, int, int] | None:
+    if len(first) == 4:
+        return int(first), int(second), 0
+    return (int(second), int(first), 0) if len(second) == 4 else None
 
 
 def _named(month: int, digits: list[str]) -> tuple[int, int, int] | None:
@@ -156,6 +157,6 @@ def _checked(year: int, month: int, day: int) -> Birth | None:
         month, day = day, month
     if month > 12:
         month = 0
-    if day > 31 or (month and day > monthrange(2000, month)[1]):
+    if day > 31 or (month and day > _DAYS[month]):
         day = 0
     return Birth(year, month, day, 0 < month != day and 0 < day <= 12, placeholder)

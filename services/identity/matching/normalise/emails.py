@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from services.identity.matching.normalise.text import LONGEST, Steps, fold, known
+from services.identity.matching.normalise.tables import listed
+from services.identity.matching.normalise.text import LONGEST, Steps, fold, known, note
 from services.identity.matching.record import Email
 
 DOMAINS: Mapping[str, str] = {
@@ -23,21 +24,33 @@ DOTS_UNSEEN = frozenset(("gmail.com", "proton.me"))
 TAGS: Mapping[str, str] = {"yahoo.com": "-", "yahoo.co.uk": "-", "ymail.com": "-"}
 """The sign behind which a tag starts, where it is not the plus."""
 ROLES = frozenset(
-    "info sales admin administrator office contact support help hello service services kefu marketing hr jobs billing"
-    " accounts account accounting finance webmaster postmaster hostmaster enquiries inquiries mail email team reception"
-    " noreply no-reply donotreply".split()
+    listed(
+        "info sales admin administrator office contact support help hello service services kefu marketing hr jobs"
+        " billing accounts account accounting finance webmaster postmaster hostmaster enquiries inquiries mail email"
+        " team reception noreply no-reply donotreply"
+    )
 )
 """Mailboxes of a desk, not of a person."""
 NOBODY = frozenset(
-    "none na n/a null nil noemail no-email nomail test testing unknown nobody noone anonymous asdf qwerty xxx xx x aaa"
-    " abc noreply no-reply donotreply invalid dummy fake email example user".split()
+    listed(
+        "none na n/a null nil noemail no-email nomail test testing unknown nobody noone anonymous asdf qwerty xxx xx x"
+        " aaa abc noreply no-reply donotreply invalid dummy fake email example user"
+    )
 )
 """What is written before the @ where there is no address."""
 NOWHERE = frozenset(
-    "none.com na.com noemail.com nomail.com test.com unknown.com invalid.com abc.com xxx.com aaa.com noreply.com none no"
-    " localhost nowhere.com email.com null.com domain.com".split()
+    listed(
+        "none.com na.com noemail.com nomail.com test.com unknown.com invalid.com abc.com xxx.com aaa.com noreply.com"
+        " none no localhost nowhere.com email.com null.com domain.com"
+    )
 )
 _ADDRESS = re.compile(r"([^\s@<>,;:()\"]+)@([^\s@<>,;:()\"]+)")
+
+
+def parted(text: str) -> list[str]:
+    """The addresses that stand in one text; a text with at most one is left as it is."""
+    text = text[:LONGEST]
+    return [text] if text.count("@") < 2 else [match[0] for match in _ADDRESS.finditer(text)] or [text]
 
 
 @lru_cache(maxsize=65_536)
@@ -54,23 +67,18 @@ def read(text: str, steps: Steps | None) -> Email | None:
     if match is None:
         return None
     local, domain = match[1].strip("."), match[2].strip(".")
-    _note(steps, "lower case", f"{local}@{domain}")
+    note(steps, "lower case", f"{local}@{domain}")
     if domain in DOMAINS:
         domain = DOMAINS[domain]
-        _note(steps, "domain of the same mailbox", f"{local}@{domain}")
+        note(steps, "domain of the same mailbox", f"{local}@{domain}")
     untagged = local.partition(TAGS.get(domain, "+"))[0] or local
     if untagged != local:
         local = untagged
-        _note(steps, "without the tag", f"{local}@{domain}")
+        note(steps, "without the tag", f"{local}@{domain}")
     if domain in DOTS_UNSEEN and "." in local:
         local = local.replace(".", "") or local
-        _note(steps, "without dots", f"{local}@{domain}")
+        note(steps, "without dots", f"{local}@{domain}")
     if not local or not domain:
         return None
     placeholder = local in NOBODY or domain in NOWHERE or "." not in domain or local == domain.partition(".")[0]
     return Email(f"{local}@{domain}"[:LONGEST], local, domain, placeholder, local in ROLES)
-
-
-def _note(steps: Steps | None, step: str, value: str) -> None:
-    if steps is not None:
-        steps.append((step, value))

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from services.identity.matching.normalise.text import Steps, fold, known
+from services.identity.matching.normalise.tables import listed
+from services.identity.matching.normalise.text import Steps, fold, known, note
 from services.identity.matching.record import Identity
 
 LONGEST = 64
@@ -35,7 +36,7 @@ NAMES: Mapping[str, str] = {
     "social_security": "soc_sec_id", "social_security_number": "soc_sec_id", "护照": "passport", "tax_id": "tax",
 }  # fmt: skip
 """Other names of a type -> its name here."""
-SHARED = frozenset("tax vat imei iban account external loyalty customer_number source duns".split())
+SHARED = frozenset(listed("tax vat imei iban account external loyalty customer_number source duns"))
 """Types of which one person or company may well have two, or two people one."""
 
 _CHARACTERS = re.compile(r"[^0-9A-Z\u3400-\u9fff]+")
@@ -64,9 +65,9 @@ def read(kind: str, value: str, steps: Steps | None) -> Identity | None:
         name = "ric"
         if len(spelled) == 15:
             spelled = _lengthened(spelled)
-            _note(steps, "from 15 to 18 digits", spelled)
+            note(steps, "from 15 to 18 digits", spelled)
     valid = _valid(name, spelled)
-    _note(steps, "canonical spelling", f"{name} {spelled}")
+    note(steps, "canonical spelling", f"{name} {spelled}")
     return Identity(name, spelled, valid, exclusive=name not in SHARED and valid is not False)
 
 
@@ -136,8 +137,3 @@ def told_by_ric(found: Identity) -> tuple[str, str] | None:
         return None
     number = found.value
     return f"{number[6:10]}-{number[10:12]}-{number[12:14]}", "male" if int(number[16]) % 2 else "female"
-
-
-def _note(steps: Steps | None, step: str, value: str) -> None:
-    if steps is not None:
-        steps.append((step, value))

@@ -21,18 +21,21 @@ from services.identity.matching.normalise.surnames import (
     reading,
     split,
 )
-from services.identity.matching.normalise.text import Steps, fold, han, known, without_han, words
+from services.identity.matching.normalise.tables import listed
+from services.identity.matching.normalise.text import Steps, fold, han, known, note, without_han, words
 from services.identity.matching.record import PersonName
 
 MOST = 16
 """Words that are read of one name, and names that are read of one record."""
 
 TITLES = frozenset(
-    "mr mrs ms miss mx mister missus madam mme mlle monsieur madame sir dame lord lady dr prof professor doctor rev"
-    " reverend fr father herr frau senor senora srta hon capt captain col lt sgt maj gen eng ing mag dipl".split()
+    listed(
+        "mr mrs ms miss mx mister missus madam mme mlle monsieur madame sir dame lord lady dr prof professor doctor rev"
+        " reverend fr father herr frau senor senora srta hon capt captain col lt sgt maj gen eng ing mag dipl"
+    )
 )
 """Words before a name that are no part of it."""
-LETTERS = frozenset("md phd esq cpa dds dvm mba llb obe cbe mbe kbe rn jd msc bsc frs".split())
+LETTERS = frozenset(listed("md phd esq cpa dds dvm mba llb obe cbe mbe kbe rn jd msc bsc frs"))
 """Letters after a name that are no part of it."""
 SUFFIXES = {
     "jr": "jr", "jnr": "jr", "junior": "jr", "sr": "sr", "snr": "sr", "senior": "sr", "ii": "2", "iii": "3", "iv": "4",
@@ -45,7 +48,7 @@ _HAN_TITLES = re.compile(
 )
 _HAN_FAMILIAR = frozenset("小老阿")
 _PARTICLES = frozenset(
-    "de del della der den di da dos das du la le van von vom zu zum zur ter ten el al bin ibn st".split()
+    listed("de del della der den di da dos das du la le van von vom zu zum zur ter ten el al bin ibn st")
 )
 _JOINING = frozenset(("o", "mc", "mac", "d", "al", "fitz"))
 _ASIDE = re.compile(r"\(([^()]*)\)|\"([^\"]*)\"")
@@ -71,18 +74,20 @@ NOTHING = Reading()
 @lru_cache(maxsize=65_536)
 def read(text: str) -> Reading:
     """The words of a name and what stands beside them. Never fails."""
-    return _read(text, None)
+    return read_words(text, None)
 
 
-def _read(text: str, steps: Steps | None) -> Reading:
+def read_words(text: str, steps: Steps | None) -> Reading:
+    """As `read`, noting every step."""
     given = known(text)
     if not given:
         return NOTHING
     folded = fold(given)
-    _note(steps, "folded", folded)
+    note(steps, "folded", folded)
     if folded.isalpha() and folded.isascii():
         return Reading((folded,))
-    suffix, aside = "", ()
+    suffix = ""
+    aside: tuple[str, ...] = ()
     if not folded.isalpha():
         folded, suffix, aside = _without_asides(folded, steps)
     characters = han(folded)
@@ -95,12 +100,12 @@ def _read(text: str, steps: Steps | None) -> Reading:
         behind, late = _words(after.replace(",", " "))
         count = len(tokens) if behind else 0
         tokens, found = tokens + behind, found or late
-    _note(steps, "words", " ".join(tokens))
+    note(steps, "words", " ".join(tokens))
     return Reading(tuple(tokens[:MOST]), "", suffix or found, count, aside)
 
 
 def _without_asides(folded: str, steps: Steps | None) -> tuple[str, str, tuple[str, ...]]:
-    """A folded text without what stands in brackets or quotes, or behind "born" and the like; the generation; the rest."""
+    """A folded text without what stands in brackets, in quotes or behind "born"; the generation; what stood there."""
     suffix, aside = "", []
     for match in list(_ASIDE.finditer(folded))[:4] if '"' in folded or "(" in folded else ():
         inside = (match[1] or match[2] or "").strip()
@@ -109,12 +114,12 @@ def _without_asides(folded: str, steps: Steps | None) -> tuple[str, str, tuple[s
             aside.append(_FORMER.sub("", inside).strip())
     if aside or suffix:
         folded = _ASIDE.sub(" ", folded)
-        _note(steps, "without what is in brackets", folded)
+        note(steps, "without what is in brackets", folded)
     found = _FORMER.search(folded)
     if found is not None and folded[: found.start()].strip():
         aside.append(folded[found.end() :].strip())
         folded = folded[: found.start()]
-        _note(steps, "without the other name", folded)
+        note(steps, "without the other name", folded)
     return folded, suffix, tuple(other for other in aside if other)
 
 
@@ -160,20 +165,15 @@ def _read_han(folded: str, characters: str, suffix: str, aside: tuple[str, ...],
     if "\u00b7" in folded or (folded != characters and characters.isascii()):
         parts = [part for part in folded.split("\u00b7") if han(part)]
         tokens = tuple("".join(syllables(han(part))) for part in parts)
-        _note(steps, "romanised", " ".join(tokens))
+        note(steps, "romanised", " ".join(tokens))
         return Reading(tokens[:MOST], characters, suffix, 0, aside)
     name = _HAN_TITLES.sub("", characters) or characters
     if name != characters:
-        _note(steps, "without the title", name)
+        note(steps, "without the title", name)
     latin = without_han(folded).strip(" ,()-/")
     if latin:
         aside = (*aside, latin)
     return Reading((), name, suffix, 0, aside)
-
-
-def _note(steps: Steps | None, step: str, value: str) -> None:
-    if steps is not None:
-        steps.append((step, value))
 
 
 def persons(full: str, given: str, family: str, others: tuple[str, ...]) -> tuple[PersonName, ...]:

@@ -1,8 +1,9 @@
 """Short and pet names led back to the names they stand for: bob and rob to robert.
 
-Two visible files: nicknames.csv beside this module, whose lines decide (a name beside itself is nobody's nickname), and names.csv of the installed package
-`nicknames`, which knows more names but gives many readings of one nickname. A root is for finding candidates: two
-names with one root may be the same name, and `akin` says whether one can stand for the other.
+Two visible files: nicknames.csv beside this module, whose lines decide (a name beside itself is nobody's nickname), and
+names.csv of the installed package `nicknames`, which knows more names but gives many readings of one nickname. A root
+is for finding candidates: two names with one root may be the same name, and `akin` says whether one can stand for the
+other.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
+from services.identity.matching.normalise.tables import listed
+
 
 def _lines(path: Path) -> list[list[str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.reader(file))[1:]
 
 
-def _names() -> dict[str, set[str]]:
+def _names() -> dict[str, frozenset[str]]:
     """Nickname -> the names that it stands for, by both files."""
     package = importlib.util.find_spec("nicknames")
     if package is None or package.origin is None:
@@ -28,7 +31,7 @@ def _names() -> dict[str, set[str]]:
         found.setdefault(nickname.strip(), set()).add(name.strip())
     for nickname, name in _OURS.items():
         found.setdefault(nickname, set()).add(name)
-    return found
+    return {nickname: frozenset(names) for nickname, names in found.items()}
 
 
 def _roots() -> dict[str, str]:
@@ -56,10 +59,11 @@ def _settled(name: str, roots: Mapping[str, str]) -> str:
     return name
 
 
-_WORDS = frozenset("van von de la del du junior".split())
+_WORDS = frozenset(listed("van von de la del du junior"))
 """Words of family names that the package takes for nicknames."""
-_OURS: dict[str, str] = dict(_lines(Path(__file__).parent / "nicknames.csv"))  # type: ignore[arg-type]
+_OURS: dict[str, str] = {line[0]: line[1] for line in _lines(Path(__file__).parent / "nicknames.csv")}
 _NAMES = _names()
+_NONE: frozenset[str] = frozenset()
 ROOTS: Mapping[str, str] = _roots()
 """A nickname -> the name it is led back to; names that are nobody's nickname are absent."""
 GIVEN = frozenset(_NAMES) | frozenset(name for names in _NAMES.values() for name in names)
@@ -68,5 +72,5 @@ GIVEN = frozenset(_NAMES) | frozenset(name for names in _NAMES.values() for name
 
 def akin(left: str, right: str) -> bool:
     """Whether one of two given names is a short form of the other, or both are of the same name: bob, rob, robert."""
-    ours, theirs = _NAMES.get(left, frozenset()), _NAMES.get(right, frozenset())
+    ours, theirs = _NAMES.get(left, _NONE), _NAMES.get(right, _NONE)
     return left == right or left in theirs or right in ours or not ours.isdisjoint(theirs)

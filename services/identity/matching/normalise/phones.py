@@ -13,20 +13,24 @@ from typing import NamedTuple
 import phonenumbers
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
-from services.identity.matching.normalise.text import Steps, fold, known
+from services.identity.matching.normalise.tables import listed
+from services.identity.matching.normalise.text import Steps, fold, known, note
 from services.identity.matching.record import Phone
 
 LONGEST = 64
 """Characters that are read of one number."""
+ONE = 14
+"""Characters up to which a text can hold but one number."""
 SHORTEST = 6
 """Digits that a number needs to tell anything; fewer are a placeholder."""
-PLACEHOLDERS = frozenset("13800138000 13800000000 13912345678 13812345678 18888888888 13888888888 2025550123".split())
+PLACEHOLDERS = frozenset(listed("13800138000 13800000000 13912345678 13812345678 18888888888 13888888888 2025550123"))
 """Numbers that many people enter who have none to give."""
 _RUNS = ("01234567890123456789", "98765432109876543210")
 _EXTENSION = re.compile(
     r"(?:;ext=|,|\bextension|\bext\b|\bextn\b|(?<=\d)\s*x|\bx|#|转|转接|分机号?|分机:?|内线)[\s.::]*(\d{1,8})\D*$"
 )
 _MOBILE_CN = re.compile(r"1[3-9]\d{9}")
+_BETWEEN = re.compile(r"[;/|、\n]|\bor\b")
 _NOT_DIGITS = re.compile(r"\D+")
 
 
@@ -54,6 +58,15 @@ def rule(country: str) -> Rule | None:
     )
 
 
+def parted(text: str) -> list[str]:
+    """The numbers that stand in one text with ;, /, | or 、 between them; a text of one number is left as it is."""
+    text = text[:LONGEST]
+    if len(text) <= ONE:
+        return [text]
+    parts = [part for part in _BETWEEN.split(text) if sum(map(str.isdigit, part)) >= SHORTEST]
+    return parts if len(parts) > 1 else [text]
+
+
 @lru_cache(maxsize=65_536)
 def phone(text: str, country: str = "") -> Phone | None:
     """A telephone number, or None where there is none in the text; `country` decides where no calling code is given.
@@ -77,7 +90,7 @@ def read(text: str, country: str, steps: Steps | None) -> Phone | None:
     digits = _NOT_DIGITS.sub("", rest.replace("(0)", "", 1) if plus else rest)
     if not digits or not digits.isascii():
         return None
-    _note(steps, "digits", ("+" if plus else "") + digits)
+    note(steps, "digits", ("+" if plus else "") + digits)
     if not plus and digits.startswith("00") and len(digits) > 9:
         plus, digits = True, digits[2:]
     found = _international(digits) if plus else None
@@ -90,7 +103,7 @@ def read(text: str, country: str, steps: Steps | None) -> Phone | None:
 
 
 def _answer(code: str, national: str, extension: str, steps: Steps | None) -> Phone:
-    _note(steps, "with its calling code" if code else "without a calling code", f"{code} {national}".strip())
+    note(steps, "with its calling code" if code else "without a calling code", f"{code} {national}".strip())
     return Phone(code + national, extension, is_placeholder(national), bool(code))
 
 
@@ -100,7 +113,7 @@ def _extension(folded: str, steps: Steps | None) -> tuple[str, str]:
     match = _EXTENSION.search(folded)
     if match is None or len(_NOT_DIGITS.sub("", folded[: match.start()])) < SHORTEST - 1:
         return folded, ""
-    _note(steps, "extension", match[1])
+    note(steps, "extension", match[1])
     return folded[: match.start()], match[1]
 
 
@@ -175,8 +188,3 @@ def is_placeholder(national: str) -> bool:
         or (len(tail) == len(national) and tail in _RUNS[0] + _RUNS[1])
         or (len(national) > 7 and any(national[-8:] in run for run in _RUNS))
     )
-
-
-def _note(steps: Steps | None, step: str, value: str) -> None:
-    if steps is not None:
-        steps.append((step, value))

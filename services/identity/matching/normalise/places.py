@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from services.identity.matching.normalise.tables import listed
+
 
 def _table(lines: str) -> dict[str, str]:
     """name -> spelling, of lines of "SPELLING: name, name"."""
@@ -148,9 +150,9 @@ nb: nb, new brunswick
 nl: nl, newfoundland, newfoundland and labrador
 pe: pe, prince edward island
 """)
-PROVINCES = tuple(
-    "北京 天津 上海 重庆 河北 山西 辽宁 吉林 黑龙江 江苏 浙江 安徽 福建 江西 山东 河南 湖北 湖南 广东 海南 四川 贵州 云南 陕西 甘肃"
-    " 青海 内蒙古 广西 西藏 宁夏 新疆 香港 澳门 台湾".split()
+PROVINCES = listed(
+    "北京 天津 上海 重庆 河北 山西 辽宁 吉林 黑龙江 江苏 浙江 安徽 福建 江西 山东 河南 湖北 湖南 广东 海南 四川 贵州"
+    " 云南 陕西 甘肃 青海 内蒙古 广西 西藏 宁夏 新疆 香港 澳门 台湾"
 )
 """The provinces of China, its municipalities and regions, without 省, 市, 自治区."""
 MUNICIPALITIES = frozenset(("北京", "天津", "上海", "重庆", "香港", "澳门"))
@@ -164,7 +166,7 @@ STREETS: Mapping[str, str] = _table("""
 st: st, str, street, saint, jie, strasse
 rd: rd, road, lu
 ave: ave, av, avenue, dadao
-ln: ln, lane, xiang, long
+ln: ln, lane, xiang
 dr: dr, drive, drv
 pl: pl, place
 ct: ct, court, crt
@@ -218,7 +220,9 @@ middle: middle, mid, zhong, central, 中
 """)
 """A direction that is part of a street's name."""
 UNITS = frozenset(
-    "unit apt apartment flat suite ste room rm floor fl level lvl lot shop office villa building bldg block blk tower"
-    " no number nr hse house".split()
+    listed(
+        "unit apt apartment flat suite ste room rm floor fl level lvl lot shop office villa building bldg block blk"
+        " tower no number nr hse house"
+    )
 )
 """Words before the number of a part of a house."""

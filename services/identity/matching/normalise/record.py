@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from services.identity.matching.normalise import addresses, companies, dates, emails, identifiers, names, phones
 from services.identity.matching.normalise.places import AUSTRALIAN
+from services.identity.matching.normalise.tables import listed
 from services.identity.matching.normalise.text import LONGEST, fold, known, words
 from services.identity.matching.record import (
     Address,
@@ -29,7 +30,8 @@ MOST = 64
 _Value = TypeVar("_Value")
 
 _KINDS = {
-    "person": "person", "individual": "person", "natural": "person", "p": "person", "个人": "person", "自然人": "person",
+    "person": "person", "individual": "person", "natural": "person", "p": "person", "个人": "person",
+    "自然人": "person",
     "org": "org", "organisation": "org", "organization": "org", "company": "org", "business": "org", "o": "org",
     "c": "org", "corporate": "org", "legal": "org", "企业": "org", "公司": "org", "机构": "org", "组织": "org",
 }  # fmt: skip
@@ -38,7 +40,7 @@ _GENDERS = {
     "f": "female", "female": "female", "woman": "female", "女": "female", "女性": "female", "2": "female",
     "w": "female", "mrs": "female", "ms": "female", "miss": "female",
 }  # fmt: skip
-_ORGANISATIONS_ONLY = frozenset("uscc lei au_acn fr_siren fr_siret br_cnpj us_ein gb_vat".split())
+_ORGANISATIONS_ONLY = frozenset(listed("uscc lei au_acn fr_siren fr_siret br_cnpj us_ein gb_vat"))
 
 
 def normalise(raw: Raw, country: str = "") -> Normal:
@@ -49,7 +51,7 @@ def normalise(raw: Raw, country: str = "") -> Normal:
     length (`text.LONGEST` and its like) and every list to `MOST`, so that nothing written can make this slow.
     """
     homes = _homes(raw.addresses)
-    where = _country(raw, homes) or country
+    where = country_of(raw, homes) or country
     identities = _identities(raw.identifiers)
     kind = _kind(raw, identities)
     birth = dates.birth(raw.birth_date[:64], where) if raw.birth_date else None
@@ -98,7 +100,7 @@ def _kind(raw: Raw, identities: tuple[Identity, ...]) -> str:
     return "person" if raw.full or raw.given or raw.family else ""
 
 
-def _country(raw: Raw, homes: tuple[Home, ...]) -> str:
+def country_of(raw: Raw, homes: tuple[Home, ...]) -> str:
     """The country of the record: of an address, of a state that only one country has, or China's by its characters."""
     for home in homes:
         if home.country:
@@ -106,8 +108,8 @@ def _country(raw: Raw, homes: tuple[Home, ...]) -> str:
     for home in homes:
         if home.region in AUSTRALIAN:
             return "AU"
-    written = raw.full or raw.family or raw.company
-    return "CN" if written and not written.isascii() and _is_chinese(written[:64]) else ""
+    written = (raw.full or raw.family or raw.company)[:64]
+    return "CN" if not written.isascii() and _is_chinese(written) else ""
 
 
 @lru_cache(maxsize=65_536)
@@ -129,12 +131,17 @@ def _homes(given: tuple[Address, ...]) -> tuple[Home, ...]:
 def _phones(given: tuple[str, ...], country: str) -> tuple[Phone, ...]:
     if not given:
         return ()
-    found = [phones.phone(part[: phones.LONGEST], country) for part in given[:MOST]]
-    return _once(found)
+    if len(given) == 1 and len(given[0]) <= phones.ONE:
+        return _once([phones.phone(given[0], country)])
+    parts = [part for text in given[:MOST] for part in phones.parted(text)]
+    return _once([phones.phone(part, country) for part in parts[:MOST]])
 
 
 def _emails(given: tuple[str, ...]) -> tuple[Email, ...]:
-    return _once([emails.email(part[:LONGEST]) for part in given[:MOST]]) if given else ()
+    if not given:
+        return ()
+    parts = [part for text in given[:MOST] for part in emails.parted(text)]
+    return _once([emails.email(part) for part in parts[:MOST]])
 
 
 def _identities(given: tuple[tuple[str, str], ...]) -> tuple[Identity, ...]:

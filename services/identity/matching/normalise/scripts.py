@@ -4,7 +4,10 @@ Romanising follows what passports use most (BGN/PCGN without marks for Cyrillic,
 Revised Romanisation for Hangul), letter by letter: good enough to bring spellings close, not to read aloud.
 """
 
+# ruff: noqa: RUF001 - letters that look alike are what the tables are about
 from __future__ import annotations
+
+from services.identity.matching.normalise.tables import listed
 
 _LATIN = {
     "ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ħ": "h", "ŋ": "ng",
@@ -37,9 +40,9 @@ _HIRAGANA = {chr(ord(letter) - 0x60): sound for letter, sound in _KATAKANA.items
 ROMAN: dict[str, str] = {**_LATIN, **_CYRILLIC, **_GREEK, **_KATAKANA, **_HIRAGANA, "ッ": "", "っ": "", "ー": ""}
 """A letter in lower case -> Latin letters."""
 
-_FIRST = "g kk n d tt r m b pp s ss - j jj ch k t p h".split()
-_MIDDLE = "a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i".split()
-_LAST = "- k k k n n n t l k m l l l p l m p p t t ng t t k t p t".split()
+_FIRST = listed("g kk n d tt r m b pp s ss - j jj ch k t p h")
+_MIDDLE = listed("a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i")
+_LAST = listed("- k k k n n n t l k m l l l p l m p p t t ng t t k t p t")
 
 
 def hangul(syllable: str) -> str:

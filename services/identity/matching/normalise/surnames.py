@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.identity.matching.normalise.pinyin import syllables
+from services.identity.matching.normalise.tables import listed
 
 SINGLE = frozenset(
     "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏陶姜戚谢邹喻柏水窦章云苏潘葛奚范彭郎鲁韦昌马苗凤花方俞任袁柳"
@@ -17,9 +18,11 @@ SINGLE = frozenset(
 """The family names of one character that are in use, simplified."""
 
 COMPOUND = frozenset(
-    "欧阳 司马 上官 诸葛 东方 皇甫 尉迟 公孙 慕容 令狐 宇文 长孙 司徒 夏侯 轩辕 端木 百里 呼延 南宫 独孤 西门 东郭 "
-    "南门 申屠 公羊 公冶 澹台 单于 拓跋 万俟 赫连 闻人 钟离 鲜于 闾丘 司空 司寇 太史 太叔 濮阳 淳于 仲孙 第五 左丘 "
-    "谷梁 段干 巫马 漆雕 乐正 壤驷 公良 夹谷 宰父 颛孙 子车 亓官 完颜 纳兰 叶赫 爱新觉罗".split()
+    listed(
+        "欧阳 司马 上官 诸葛 东方 皇甫 尉迟 公孙 慕容 令狐 宇文 长孙 司徒 夏侯 轩辕 端木 百里 呼延 南宫 独孤 西门 东郭 "
+        "南门 申屠 公羊 公冶 澹台 单于 拓跋 万俟 赫连 闻人 钟离 鲜于 闾丘 司空 司寇 太史 太叔 濮阳 淳于 仲孙 第五 左丘 "
+        "谷梁 段干 巫马 漆雕 乐正 壤驷 公良 夹谷 宰父 颛孙 子车 亓官 完颜 纳兰 叶赫 爱新觉罗"
+    )
 )
 """The family names of several characters that are in use, simplified."""
 

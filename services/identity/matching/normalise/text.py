@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from services.identity.matching.normalise.pinyin import SIMPLIFIED
 from services.identity.matching.normalise.scripts import ROMAN, hangul
+from services.identity.matching.normalise.tables import listed
 
 LONGEST = 256
 """Characters that are read of one value; what follows is cut off before any work is done on it."""
@@ -32,9 +33,13 @@ _PUNCTUATION = {
     **dict.fromkeys("\u3011\u3015\uff3d\uff09", ")"),
 }
 
+_SPELLINGS = SIMPLIFIED | _PUNCTUATION
+
 ABSENT = frozenset(
-    "- -- --- . .. ? ?? n/a na n.a. none null nil nan unknown unk undefined missing tbd tba test xxx no"
-    " \u65e0 \u6ca1\u6709 \u672a\u77e5 \u4e0d\u8be6 \u4e0d\u660e \u6682\u65e0 \u672a\u586b \u4fdd\u5bc6 \u7a7a".split()
+    listed(
+        "- -- --- . .. ? ?? n/a na n.a. none null nil nan unknown unk undefined missing tbd tba test xxx no"
+        " \u65e0 \u6ca1\u6709 \u672a\u77e5 \u4e0d\u8be6 \u4e0d\u660e \u6682\u65e0 \u672a\u586b \u4fdd\u5bc6 \u7a7a"
+    )
 )
 """What is written where nothing is known."""
 
@@ -61,15 +66,11 @@ def _settled(letter: str) -> str:
 
 
 def _letter(letter: str) -> str:
-    if letter in SIMPLIFIED:
-        return SIMPLIFIED[letter]
-    if letter in _PUNCTUATION:
-        return _PUNCTUATION[letter]
+    if letter in _SPELLINGS:
+        return _SPELLINGS[letter]
     category = unicodedata.category(letter)
-    if category == "Cf":
-        return ""
     if category[0] in "CZ":
-        return " "
+        return "" if category == "Cf" else " "
     if category == "Nd":
         return str(unicodedata.decimal(letter))
     lower = letter.casefold()
@@ -93,8 +94,14 @@ def fold(text: str) -> str:
     return text.lower() if text.isascii() else text.translate(LETTERS)[: 2 * LONGEST]
 
 
+def note(steps: Steps | None, step: str, value: str) -> None:
+    """Notes a step, where somebody wants to see them."""
+    if steps is not None and value:
+        steps.append((step, value))
+
+
 def words(folded: str) -> list[str]:
-    """The words of a folded text; an apostrophe joins (o'brien is one word), everything else that is no letter parts."""
+    """The words of a folded text; an apostrophe joins (o'brien is one word), any other sign parts."""
     if "'" in folded:
         folded = folded.replace("'", "")
     return [folded] if folded.isalnum() else _WORDS.findall(folded)
