@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.identity.numbering.capacity import capacity
@@ -110,6 +110,7 @@ def test_a_dry_run_tells_numbers_collisions_gaps_and_who_is_passed_over() -> Non
 
 
 @given(st.integers(1, 10**7), st.data())
+@settings(max_examples=30, deadline=None)
 def test_a_number_with_one_error_is_among_what_is_suggested(serial: int, data: st.DataObject) -> None:
     number = render(serial)
     place = data.draw(st.integers(1, len(number) - 1))
@@ -128,5 +129,6 @@ def test_letters_for_digits_and_missing_or_doubled_characters_are_seen_through()
 
 
 @given(st.text(max_size=80))
+@settings(max_examples=30, deadline=None)
 def test_suggesting_never_fails(typed: str) -> None:
     assert len(candidates(typed, RuleBook())) <= 2_000
