@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from shared.events import customer as events
+from shared.events import survivorship
 from shared.events.customer import Address, ContactKind, CustomerKind, Identifier, Name, Scalar
 from shared.events.envelope import ERASED, Contract, Erased
 
@@ -57,7 +58,7 @@ class Customer:
     """State of one customer stream; `kind` is None until it is registered.
 
     `consents` is keyed by purpose and channel. `contacts_seen` counts every contact point ever added, so that no id is
-    used twice.
+    used twice. `pins` has the value that each pinned field had when it was pinned.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Customer:
     extension: Mapping[str, Scalar | Erased] = field(default_factory=dict)
     erasure: Literal["none", "requested", "approved", "done"] = "none"
     holds: Mapping[str, Hold] = field(default_factory=dict)
+    pins: Mapping[str, Any] = field(default_factory=dict)
 
 
 def evolve(state: Customer, event: Contract) -> Customer:  # noqa: C901, PLR0911, PLR0912 - one line per event
@@ -100,7 +102,9 @@ def evolve(state: Customer, event: Contract) -> Customer:  # noqa: C901, PLR0911
         case events.ContactPointInvalidated():
             return _with_contact(state, event.contact_id, verified=False, valid=False)
         case events.ContactPointRemoved():
-            return replace(state, contacts=_without(state.contacts, event.contact_id))
+            left = _without(state.contacts, event.contact_id)
+            pins = {field: value for field, value in state.pins.items() if not field.endswith(f":{event.contact_id}")}
+            return replace(state, contacts=left, pins=pins)
         case events.AddressSet():
             return replace(state, addresses={**state.addresses, event.usage: event.address})
         case events.IdentifierAdded():
@@ -135,6 +139,10 @@ def evolve(state: Customer, event: Contract) -> Customer:  # noqa: C901, PLR0911
             return replace(state, objections=state.objections - {event.purpose})
         case events.ExtensionFieldSet():
             return replace(state, extension={**state.extension, event.field: event.value})
+        case survivorship.ValuePinned():
+            return replace(state, pins={**state.pins, event.field: pinnable(state, event.field)})
+        case survivorship.ValueUnpinned():
+            return replace(state, pins=_without(state.pins, event.field))
         case events.CustomerArchived():
             return replace(state, archived=True)
         case events.CustomerRestored():
@@ -153,6 +161,27 @@ def evolve(state: Customer, event: Contract) -> Customer:  # noqa: C901, PLR0911
             return _with_hold_lifted(state, event.hold_id)
         case _:
             return state
+
+
+def pinnable(state: Customer, field: str) -> Any:
+    """The value that a field of the golden record has at this customer, to be compared; None without one."""
+    group, _, key = field.partition(":")
+    match group:
+        case "name":
+            return state.name
+        case "birth_date":
+            return state.birth_date
+        case "address":
+            return state.addresses.get(key)
+        case "classification":
+            return state.classification.get(key)
+        case "extension":
+            # 1 equals True in Python, but not here.
+            value = state.extension.get(key)
+            return None if value is None else (type(value), value)
+        case _:
+            contact = state.contacts.get(key)
+            return contact.value if contact is not None and contact.kind == group and contact.valid else None
 
 
 def _registered(state: Customer, event: events.CustomerRegistered) -> Customer:
