@@ -16,7 +16,7 @@ from urllib.parse import quote
 from services.identity.matching.features import NOTHING, evolve
 from services.identity.matching.normal import compact, words
 from services.identity.matching.rules import compound_keys
-from services.projections.views.directory import last_digits
+from services.projections.views.directory_keys import last_digits
 from shared.events.envelope import Recorded
 
 SHORTEST = 6

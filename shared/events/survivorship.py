@@ -71,10 +71,14 @@ class Policy(Value):
     ] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _has_a_field_in_one_group(self) -> Policy:
+    def _has_each_field_in_one_group(self) -> Policy:
         named = [field for fields in self.together.values() for field in fields]
         if len(set(named)) < len(named):
             raise ValueError("together names a field twice.")
+        if "name" in named:
+            raise ValueError("together names name, which lists show by itself.")
+        if whole := {"address", "classification", "extension"}.intersection(named):
+            raise ValueError(f"together names {min(whole)} as a whole; name its fields, such as address:main.")
         return self
 
     def rule(self, field: str) -> Rule:
@@ -99,7 +103,7 @@ class ValuePinned(Contract):
     """A steward holds that the value which the customer has there now is the right one.
 
     It stands in the golden record of whatever identity the customer belongs to, also when the customer gets another
-    value, until it is unpinned, or corrected because the person asked for it.
+    value, until it is unpinned, taken away, or corrected because the person asked for it.
     """
 
     TYPE = "customer.value_pinned"

@@ -14,10 +14,9 @@ def decide(state: Customer, command: commands.PinCommand) -> Sequence[Contract]:
     """The event of a command, none if it changes nothing. Invalid (rejected) if the customer has no such value."""
     match command:
         case commands.PinValue():
-            value = pinnable(state, command.field)
-            if value is None:
+            if pinnable(state, command.field) is None:
                 raise invalid("field", "The customer has no value there that could be pinned.")
-            if command.field in state.pins and state.pins[command.field] == value:
+            if state.pins.get(command.field):
                 return ()
             return (ValuePinned(field=command.field, reason=command.reason),)
         case commands.UnpinValue():
