@@ -225,7 +225,7 @@ async def test_every_role_that_may_read_customers_sees_business_fields() -> None
 async def test_the_golden_record_tells_value_member_event_and_reason(served: Api) -> None:
     golden = await served.read("/customers/K-2/golden")
     fields = golden["fields"]
-    assert golden["policy"] == 2
+    assert golden["policy"] == "shipped.3"
     assert (fields["name"]["value"]["full"], fields["name"]["member"], fields["name"]["why"]) == (
         "Anna Mueller",
         served.ben,
