@@ -70,4 +70,4 @@ def _differing(document: Document, opened: Opened, before: Policy, after: Policy
 
 
 def _says(entry: Document | None) -> tuple[str, str, str] | None:
-    return entry and (entry["event"], entry["member"], entry.get("contact", ""))
+    return None if entry is None else (entry["event"], entry["member"], entry.get("contact", ""))

@@ -40,20 +40,17 @@ def show(
         then = None if as_of is None else history.as_of(parse(as_of))
         editions = [edition_of(event) for event in history.policies(then)]
     holds = in_force(editions, told(SystemClock().now()) if then is None else then.instant)
-    rows = [
-        {"policy": one.label, "since": one.since or None, "content": _content(one.policy)}
-        for one in (DEFAULT, *editions)
-    ]
+    known = (DEFAULT, *editions)
     if as_json:
-        print_json({"in_force": holds.label, "policies": rows})
+        policies = [{"policy": one.label, "since": one.since or None, "content": _content(one.policy)} for one in known]
+        print_json({"in_force": holds.label, "policies": policies})
         return
-    for row in rows:
-        mark = "  <- in force" if row["policy"] == holds.label else ""
-        _line(f"policy {row['policy']}, since {row['since'] or 'the beginning'}{mark}")
-        for name, rule in {"default": row["content"]["default"], **row["content"].get("fields", {})}.items():
-            sources = f"; sources: {', '.join(rule['sources'])}" if rule.get("sources") else ""
-            _line(f"  {name}: {' > '.join(rule['order'])}{sources}")
-        for name, fields in row["content"].get("together", {}).items():
+    for one in known:
+        _line(f"policy {one.label}, since {one.since or 'the beginning'}{'  <- in force' if one is holds else ''}")
+        for name, rule in {"default": one.policy.default, **one.policy.fields}.items():
+            sources = f"; sources: {', '.join(rule.sources)}" if rule.sources else ""
+            _line(f"  {name}: {' > '.join(rule.order)}{sources}")
+        for name, fields in one.policy.together.items():
             _line(f"  together as {name}: {', '.join(fields)}")
 
 
