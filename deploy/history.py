@@ -21,6 +21,7 @@ from shared.as_of import Asked, AsOf
 from shared.eventlog.mapper import open_record, parse, subjects
 from shared.events.catalogue import CATALOGUE, FOLDED, LOGS
 from shared.events.envelope import Recorded
+from shared.events.survivorship import POLICY
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
 
 BATCH = 5_000
@@ -62,6 +63,10 @@ class History:
             event for log in FOLDED for event in self._open(self._rows(log, _OF_CUSTOMERS, (list(customers),)), as_of)
         ]
         return sorted(events, key=lambda event: (event.recorded_at, event.log, event.position or 0))
+
+    def policies(self, as_of: AsOf | None = None) -> list[Recorded]:
+        """Every event that set a survivorship policy, in the order of the log."""
+        return list(self._open(self._rows("customer", _OF_CUSTOMERS, ([POLICY],)), as_of))
 
     def reads(self, customers: Collection[str], as_of: AsOf | None = None) -> list[Recorded]:
         """What the access log holds about these customers: who was shown which of their fields, oldest first."""

@@ -18,7 +18,7 @@ from services.identity.matching.features import NOTHING, evolve
 from services.identity.matching.keys import keys
 from services.identity.matching.model import shipped
 from services.identity.matching.spelling import compact, words
-from services.projections.views.directory import last_digits
+from services.projections.views.directory_keys import last_digits
 from shared.events.envelope import Recorded
 
 SHORTEST = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from shared.events import access, customer, identity, notifications, numbering
+from shared.events import access, customer, identity, notifications, numbering, survivorship
 from shared.events.envelope import Contract
 
 ID = "0199f3a0-0000-7000-8000-00000000000{}".format
@@ -76,6 +76,18 @@ EXAMPLES: tuple[Contract, ...] = (
     customer.TicketAnswered(ticket_id=THIRD, text="We look for it"),
     customer.TicketResolved(ticket_id=THIRD, resolution="found"),
     customer.TicketReopened(ticket_id=THIRD, reason="lost-again"),
+    survivorship.ValuePinned(field="address:main", reason="on-an-invoice"),
+    survivorship.ValueUnpinned(field="address:main", reason="moved-away"),
+    survivorship.SurvivorshipPolicySet(
+        version=1,
+        policy=survivorship.Policy(
+            default=survivorship.Rule(order=("active", "verified", "source", "recency"), sources=("erp", "*", "web")),
+            fields={"address": survivorship.Rule(order=("verified", "longest"))},
+            together={"bank": ("extension:iban", "extension:bic")},
+        ),
+        effective_from=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        reason="the ERP is kept best",
+    ),
     identity.NumberAssigned(number="C0000001X", rule="default.v1", serial=1),
     identity.AliasAdded(alias="OLD-1", kind="foreign"),
     identity.Linked(
