@@ -56,7 +56,7 @@ def rules(draw: st.DrawFn) -> NumberingRule:
         zone=draw(st.sampled_from(["UTC", "Asia/Shanghai", "America/New_York"])),
         start=draw(st.integers(0, 1)),
         step=draw(st.sampled_from([1, 1, 3, 10])),
-        overflow=overflow,  # type: ignore[arg-type]
+        overflow=overflow,
         without=draw(st.sampled_from(["", "4", "4O"])),
         held_back=draw(st.sampled_from([(), ("88",), ("11", "AA")])),
         reserved=draw(st.sampled_from([(), (SerialRange(first=first, last=first + 50),)])),

@@ -19,7 +19,7 @@ MOST = 400
 
 
 class Judge:
-    """Weighs pairs with one model, which knows common names if nobody has counted a base for it. What was weighed is remembered until one of the two changes, for one batch."""
+    """Weighs pairs with one model, which knows common names if nobody has counted a base for it."""
 
     def __init__(self, model: Model) -> None:
         self.model = uncounted(model)
