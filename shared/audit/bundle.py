@@ -138,7 +138,7 @@ def files(
             {subject: exact_base64.encode(keys[subject]) if subject in keys else None for subject in subjects}
         )
     for name, snapshot in logs.items():
-        chains = [*members, *former] if name == "identity" else members
+        chains = [*members, *gone] if name == "identity" else members
         proof = _log(snapshot, chains, records[name], (since or {}).get(name))
         made |= {f"{name}/{file}": content for file, content in proof.items()}
     return made
