@@ -50,7 +50,7 @@ def resolve(
     `records` may be `Packed` (rows.py), which a million records should be. More `processes` change no result.
     """
     rows = Rows(records)
-    model = model.fitted(len(rows), learn(rows.normals()))
+    model = model.fitted(len(rows), learn(rows.normals(), model.frequencies))
     found = candidates(keyed(rows.normals(), model), len(rows), model)
     vectors = _compare_all(rows, found, model, processes)
     if adapt:
