@@ -110,9 +110,12 @@ def run(matcher: Matcher, labelled: LabelledSet, folder: Path) -> Outcome:
 def _measured(command: Sequence[str], log: Path) -> tuple[float, float, int]:
     """Seconds on the clock, seconds of CPU, and megabytes. Raises Missing with the last line that was said."""
     began = time.monotonic()
-    with log.open("wb") as said, subprocess.Popen(
-        command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
-    ) as process:
+    with (
+        log.open("wb") as said,
+        subprocess.Popen(
+            command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
+        ) as process,
+    ):
         status, used = _waited(process)
     if status:
         lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]

@@ -39,8 +39,11 @@ def main(records: str, clusters: str) -> None:
     table = table.where(table != "").rename(columns={"id": "unique_id"})
     held = {name for name in table if table[name].notna().mean() > 0.02}
     comparisons = [
-        *(cl.JaroWinklerAtThresholds(name, [0.92, 0.8]).configure(term_frequency_adjustments=True)
-          for name in (*NAMES, *FUZZY) if name in held),
+        *(
+            cl.JaroWinklerAtThresholds(name, [0.92, 0.8]).configure(term_frequency_adjustments=True)
+            for name in (*NAMES, *FUZZY)
+            if name in held
+        ),
         *(cl.LevenshteinAtThresholds(name, [1, 2]) for name in SLIPS if name in held),
         *(cl.ExactMatch(name) for name in EXACT if name in held),
     ]
@@ -49,7 +52,7 @@ def main(records: str, clusters: str) -> None:
         link_type="dedupe_only", comparisons=comparisons, blocking_rules_to_generate_predictions=rules
     )
     api = DuckDBAPI()
-    linker = Linker(api.register(table) if hasattr(api, "register") else table, settings)
+    linker = Linker(api.register(table), settings)
     linker.training.estimate_probability_two_random_records_match(rules[:3], recall=0.7)
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
     for names in (("given_name", "surname"), ("full_name",), ("birth_date",), ("phone",), ("email",)):
