@@ -21,7 +21,7 @@ DATA = PROJECT / "docs" / "data" / "matching.json"
 
 
 def main() -> None:
-    """Run the chosen matchers. One that cannot be had or fails is a row with its reason; ours failing is exit code 1."""
+    """Run the chosen matchers. One that cannot be had or fails is a row with its reason; exit code 1 if it is ours."""
     chosen = _arguments()
     matchers = [it for it in MATCHERS if chosen.only is None or it.name.lower().startswith(chosen.only)]
     if any(matcher.name != "custlog" for matcher in matchers):
