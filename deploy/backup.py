@@ -115,7 +115,8 @@ def _copy_postgres(home: Home, target: Path, tell: Tell) -> None:
         command, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
     ) as process:
         for line in process.stderr or ():
-            last = line.strip() or last
+            # What went wrong stands before what was cleared away because of it.
+            last = last if "error:" in last else line.strip() or last
             if "kB" in line:
                 tell(f"Copying PostgreSQL: {line.strip().partition(',')[0]}")
     if process.returncode != 0:
