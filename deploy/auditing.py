@@ -109,11 +109,12 @@ class Auditing:
         """The files of that bundle by name. `keys` gives those to be disclosed for the subjects in it, or None."""
         for _ in range(TRIES):
             members = history.members(customer)
+            former = history.former(customer, members)
             with ExitStack() as stack:
                 logs = {log: stack.enter_context(self.snapshot(log, trust.witnesses)) for log in trust.logs}
                 disclosed = keys(_subjects(members, logs))
                 try:
-                    return bundle.files(customer, members, logs, keys=disclosed, since=since)
+                    return bundle.files(customer, members, logs, keys=disclosed, since=since, former=former)
                 except bundle.Unprovable:
                     continue
         raise EmbeddedError(f"Customer {customer} is being merged and separated all the time; try again.")

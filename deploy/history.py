@@ -15,11 +15,13 @@ import psycopg
 from deploy.client import running_state
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
-from services.projections.views.membership import MOVES, members_at
+from deploy.trail.together import ever_together
+from services.projections.views.membership import MOVES, members_at, moves_of
 from shared.as_of import Asked, AsOf
 from shared.eventlog.mapper import open_record, parse, subjects
 from shared.events.catalogue import CATALOGUE, FOLDED, LOGS
 from shared.events.envelope import Recorded
+from shared.events.survivorship import POLICY
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
 
 BATCH = 5_000
@@ -62,6 +64,10 @@ class History:
         ]
         return sorted(events, key=lambda event: (event.recorded_at, event.log, event.position or 0))
 
+    def policies(self, as_of: AsOf | None = None) -> list[Recorded]:
+        """Every event that set a survivorship policy, in the order of the log."""
+        return list(self._open(self._rows("customer", _OF_CUSTOMERS, ([POLICY],)), as_of))
+
     def reads(self, customers: Collection[str], as_of: AsOf | None = None) -> list[Recorded]:
         """What the access log holds about these customers: who was shown which of their fields, oldest first."""
         return list(self._open(self._rows("access", _OF_CUSTOMERS, (list(customers),)), as_of))
@@ -73,6 +79,11 @@ class History:
     def members(self, customer: str, as_of: AsOf | None = None) -> list[str]:
         """The customers of the identity that this customer belonged to at the instant, itself included."""
         return sorted(members_at(self.membership(as_of), customer))
+
+    def former(self, customer: str, members: Collection[str]) -> list[str]:
+        """Who ever was one with the customer and is not among these members: their events may tell of the parting."""
+        moved = [[(move.customer, move.identity) for move in moves_of(event)] for event in self.membership()]
+        return sorted(ever_together(moved, customer) - set(members))
 
     def membership(self, as_of: AsOf | None = None) -> list[Recorded]:
         """Every event that moved customers between identities, in log order."""

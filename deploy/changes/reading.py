@@ -14,7 +14,9 @@ from deploy.history import History
 from deploy.trail.asker import Asker
 from deploy.trail.search import Search
 from deploy.trail.together import ever_together, moves
+from services.projections.views.survivorship import edition_of
 from shared.access.journal import Access
+from shared.clock import SystemClock
 from shared.events.envelope import instant
 
 
@@ -23,8 +25,11 @@ def read(history: History, customer: str, until: datetime | None, who: Asker) ->
     together = ever_together(moves(Search(history.connections)), customer)
     known = history.of_customers(together)
     events = [event for event in known if until is None or event.recorded_at <= instant(until)]
+    now = instant(SystemClock().now() if until is None else until)
+    policies = [event for event in history.policies() if edition_of(event).since <= now]
     if not any(event.customer == customer for event in events):
         raise EmbeddedError(f"Customer {customer} was not known at {until}; choose a later instant.")
+    events += policies
     return course(events, customer), Showing(who.roles, events)
 
 

@@ -10,10 +10,12 @@ from starlette.types import Receive, Scope, Send
 from services.customer.application import Aggregate, Answer, Application, Context
 from services.customer.domain import customer_commands as commands
 from services.customer.domain import erasure_commands as erasure
+from services.customer.domain import pin_commands as pins
 from services.customer.domain import rights_commands as rights
 from services.customer.domain.command import Code, Command, Id
 from services.customer.domain.interaction import RecordInteraction
 from services.customer.domain.order import DeliverOrder, PayOrder, PlaceOrder, ReturnOrder
+from services.customer.domain.survivorship import SetSurvivorshipPolicy
 from services.customer.domain.ticket import AnswerTicket, OpenTicket, ReopenTicket, ResolveTicket
 from services.customer.intake import columns, since
 from services.customer.intake.answers import Delivery, Format
@@ -47,6 +49,8 @@ CUSTOMER_COMMANDS: Mapping[str, type[Command]] = {
     "raise-objection": rights.RaiseObjection,
     "withdraw-objection": rights.WithdrawObjection,
     "set-extension-field": commands.SetExtensionField,
+    "pin-value": pins.PinValue,
+    "unpin-value": pins.UnpinValue,
     "archive": commands.Archive,
     "restore": commands.Restore,
     "request-erasure": erasure.RequestErasure,
@@ -75,6 +79,8 @@ ACTIONS: Mapping[type[Command], Action] = {
     erasure.PlaceHold: "erasure.decide",
     erasure.LiftHold: "erasure.decide",
     rights.LiftRestriction: "erasure.decide",
+    pins.PinValue: "golden.decide",
+    pins.UnpinValue: "golden.decide",
 }
 """Command -> the action that a role has to allow; those that are not listed: customer.write."""
 FORMATS: Mapping[str, Format] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
@@ -118,6 +124,7 @@ def routes(application: Application) -> APIRouter:
     """Every command of the service."""
     router = APIRouter()
     _add_customers(router, application)
+    _add_policies(router, application)
     for name, (aggregate, command) in STARTS.items():
         router.add_api_route(
             f"/customers/{{id}}/{name}",
@@ -166,6 +173,16 @@ def _add_customers(router: APIRouter, application: Application) -> None:
         response: Response,
     ) -> Answer:
         answer = await application.execute("customer", customer_id, command, sent, expected)
+        _tell(response, answer)
+        return answer
+
+
+def _add_policies(router: APIRouter, application: Application) -> None:
+    @router.post("/survivorship/policies", status_code=201, **_described(SetSurvivorshipPolicy, "survivorship"))
+    async def set_policy(
+        command: SetSurvivorshipPolicy, sent: Annotated[Context, Depends(context("golden.decide"))], response: Response
+    ) -> Answer:
+        answer = await application.set_policy(command, sent)
         _tell(response, answer)
         return answer
 

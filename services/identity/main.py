@@ -6,17 +6,27 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.identity import store
+from services.identity import decision_store, store
 from services.identity.api import identities, lookups
 from services.identity.application import IdentityApplication
 from services.identity.batch import Matching
 from services.identity.consumer import NAME, TOPIC, make_consumer
+from services.identity.issuing.leases import Leases
+from services.identity.issuing.numbers import Numbers
+from services.identity.issuing.questions import Questions
+from services.identity.issuing.rules import Rules
 from services.identity.lookups import Lookups
 from services.identity.matching.fingerprint import fingerprints
+from services.identity.matching.judging import Judge
 from services.identity.matching.lookup import tokens
+from services.identity.matching.model import Model, UnknownModel, from_json, shipped
+from services.identity.numbers_api import numbers
+from services.identity.records import weighed_again
+from services.identity.stewardship import Stewardship
 from shared.access.recording import Recording
 from shared.access.tokens import Verifier
 from shared.audit.sequencer import Sequencer
@@ -40,7 +50,7 @@ from shared.process import (
 )
 from shared.readiness import Auditing, Consuming, Health, Publishing, answering, keyring
 from shared.relay import Relay
-from shared.settings import Settings
+from shared.settings import Settings, SettingsError
 from shared.subscription import kafka_broker, subscribe
 
 OWN_TOPIC = "identity.events"
@@ -54,9 +64,13 @@ class Service:
         self._topics = (topic, own_topic)
         keys = KeyEncryptionKeys.read(given(settings.kek_file))
         self._keyring = Keyring(settings.keyring_url, keys)
-        self.log = Log(NAME, settings.postgres_url, self._keyring, SystemClock(), on_commit=count_commits(NAME))
+        clock = SystemClock()
+        self.log = Log(NAME, settings.postgres_url, self._keyring, clock, on_commit=count_commits(NAME))
         self.access = Recording(settings, self._keyring)
-        consumer = make_consumer(self.log, Matching(fingerprints(keys.blind_index_key), tokens(keys.blind_index_key)))
+        judge = Judge(model_of(settings.match_model))
+        matching = Matching(fingerprints(keys.blind_index_key, judge.model), judge, tokens(keys.blind_index_key))
+        consumer = make_consumer(self.log, matching)
+        stewardship = Stewardship(self.log, rescore=weighed_again(judge))
         self._subscription = subscribe(
             kafka_broker(settings.kafka, NAME),
             [topic],
@@ -80,7 +94,8 @@ class Service:
             settings,
             Verifier.from_file(given(settings.jwks_file), settings.token_issuer, settings.token_audience),
             [
-                identities(IdentityApplication(self.log)),
+                identities(IdentityApplication(self.log, stewardship)),
+                numbers(Numbers(self.log, clock), Rules(self.log, clock), Leases(self.log, clock), Questions(self.log)),
                 lookups(Lookups(self.log, keys.blind_index_key), self.access.journal),
                 parking(consumer.parked, consumer.redrive),
             ],
@@ -115,11 +130,23 @@ class Service:
         with self.log.transaction() as tx:
             tx.lock()
             store.create_tables(tx.cursor)
+            decision_store.create_tables(tx.cursor)
             tx.cursor.execute(INBOX_DDL)
 
     def _close(self) -> None:
         self.log.close()
         self._keyring.close()
+
+
+def model_of(chosen: str) -> Model:
+    """The model of this name, or in this file. Raises SettingsError (stop) with what to do about it."""
+    try:
+        return from_json(Path(chosen).read_bytes()) if chosen.endswith(".json") else shipped(chosen)
+    except (OSError, UnknownModel) as error:
+        raise SettingsError(
+            f"CUSTLOG_MATCH_MODEL is {chosen}, which cannot be used: {error}. Name a shipped model, or a file that "
+            "custlog match calibrate has written."
+        ) from None
 
 
 def main() -> None:

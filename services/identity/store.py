@@ -13,7 +13,8 @@ from typing import Any
 
 from psycopg import Cursor
 
-from services.identity.domain import Identities, Pair
+from services.identity import number_store
+from services.identity.domain.identities import Identities, Pair, Question
 from services.identity.matching.lookup import Token
 from shared.events.envelope import SealedPart
 
@@ -31,9 +32,6 @@ CREATE TABLE IF NOT EXISTS members (customer uuid PRIMARY KEY, identity uuid NOT
 CREATE INDEX IF NOT EXISTS members_identity ON members (identity);
 CREATE TABLE IF NOT EXISTS links (a uuid NOT NULL, b uuid NOT NULL, position bigint NOT NULL, PRIMARY KEY (a, b));
 CREATE INDEX IF NOT EXISTS links_b ON links (b);
-CREATE TABLE IF NOT EXISTS bans (a uuid NOT NULL, b uuid NOT NULL, PRIMARY KEY (a, b));
-CREATE INDEX IF NOT EXISTS bans_b ON bans (b);
-CREATE TABLE IF NOT EXISTS numbering (scope text PRIMARY KEY, next bigint NOT NULL);
 """
 
 COMMON = 50
@@ -49,13 +47,13 @@ CROSS JOIN LATERAL (
 _MEMBERSHIPS = """
 SELECT m.customer::text, m.identity::text FROM members m
 WHERE m.identity IN (SELECT identity FROM members WHERE customer = ANY(%s::uuid[]))"""
-_BANS = "SELECT a::text, b::text FROM bans WHERE a = ANY(%s::uuid[]) AND b = ANY(%s::uuid[])"
-_LINKS = "SELECT a::text, b::text FROM links WHERE a = ANY(%s::uuid[]) AND b = ANY(%s::uuid[])"
+_SAID = "SELECT a::text, b::text, says FROM assertions WHERE a = ANY(%s::uuid[]) AND b = ANY(%s::uuid[])"
+_LINKS = "SELECT a::text, b::text, weight FROM links WHERE a = ANY(%s::uuid[]) AND b = ANY(%s::uuid[])"
+_ASKED = """
+SELECT a::text, b::text, vector, answer FROM reviews
+WHERE a = ANY(%s::uuid[]) AND b = ANY(%s::uuid[]) AND (answer IS NULL OR answer = 'unsure')"""
 _EVIDENCE = """
 SELECT key, rule, customer::text FROM evidence WHERE customer = ANY(%s::uuid[]) ORDER BY key, customer"""
-_TAKE_SERIALS = """
-INSERT INTO numbering AS counter (scope, next) VALUES (%(scope)s, %(count)s + 1)
-ON CONFLICT (scope) DO UPDATE SET next = counter.next + %(count)s RETURNING next - %(count)s AS first"""
 _PUT_PROFILES = """
 INSERT INTO profiles (customer, version, key, nonce, ct, restricted)
 SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::boolean[])
@@ -84,15 +82,6 @@ _PUT_LINKS = """
 INSERT INTO links (a, b, position)
 SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[])
 ON CONFLICT (a, b) DO UPDATE SET position = excluded.position"""
-_PUT_BANS = """
-INSERT INTO bans (a, b) SELECT * FROM unnest(%s::uuid[], %s::uuid[])
-ON CONFLICT DO NOTHING"""
-_DROP_LINKS = """
-DELETE FROM links l USING unnest(%s::uuid[], %s::uuid[]) AS given (a, b)
-WHERE l.a = given.a AND l.b = given.b"""
-_DROP_BANS = """
-DELETE FROM bans l USING unnest(%s::uuid[], %s::uuid[]) AS given (a, b)
-WHERE l.a = given.a AND l.b = given.b"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +100,7 @@ class Profile:
 def create_tables(cursor: Cursor[Any]) -> None:
     """Creates what is missing."""
     cursor.execute(DDL)
+    cursor.execute(number_store.DDL)
 
 
 def _array(values: Iterable[str | int | None]) -> str:
@@ -150,31 +140,34 @@ def holders(cursor: Cursor[Any], keys: Collection[bytes]) -> dict[bytes, list[st
 
 
 def identities(cursor: Cursor[Any], customers: Collection[str], *, with_links: bool = False) -> Identities:
-    """All members of the identities of these customers, with the bans (and links) among them."""
+    """All members of the identities of these customers, with the bans among them.
+
+    `with_links` reads what a decision on whole components needs besides: links, assertions and questions.
+    """
     rows = _run(cursor, _MEMBERSHIPS, (_array(customers),)).fetchall()
-    everyone = [row["customer"] for row in rows]
-    return Identities.of(
-        ((row["customer"], row["identity"]) for row in rows),
-        links=_pairs(cursor, _LINKS, everyone) if with_links else (),
-        bans=_pairs(cursor, _BANS, everyone),
-    )
+    everyone = _array(row["customer"] for row in rows)
+    said = _run(cursor, _SAID, (everyone, everyone)).fetchall()
+    state = Identities.of(((row["customer"], row["identity"]) for row in rows), bans=_pairs(said, "never"))
+    if with_links:
+        links = _run(cursor, _LINKS, (everyone, everyone)).fetchall()
+        state.links = {(row["a"], row["b"]) for row in links}
+        state.strengths = {(row["a"], row["b"]): row["weight"] for row in links if row["weight"] is not None}
+        state.same = _pairs(said, "same")
+        state.asked = {
+            (row["a"], row["b"]): Question(row["vector"], open=row["answer"] is None)
+            for row in _run(cursor, _ASKED, (everyone, everyone)).fetchall()
+        }
+    return state
 
 
-def _pairs(cursor: Cursor[Any], statement: Any, customers: list[str]) -> set[Pair]:
-    everyone = _array(customers)
-    return {(row["a"], row["b"]) for row in _run(cursor, statement, (everyone, everyone)).fetchall()}
+def _pairs(said: Iterable[Mapping[str, Any]], says: str) -> set[Pair]:
+    return {(row["a"], row["b"]) for row in said if row["says"] == says}
 
 
 def evidence(cursor: Cursor[Any], customers: Collection[str]) -> list[tuple[bytes, int, str]]:
     """(key, rule number, customer) of these customers, equal keys beside each other."""
     rows = _run(cursor, _EVIDENCE, (_array(customers),)).fetchall()
     return [(bytes(row["key"]), row["rule"], row["customer"]) for row in rows]
-
-
-def take_serials(cursor: Cursor[Any], scope: str, count: int) -> int:
-    """The first of `count` consecutive serials. They come back if the transaction does, so none is ever missing."""
-    row = _run(cursor, _TAKE_SERIALS, {"scope": scope, "count": count}).fetchone()
-    return int(row["first"]) if row else 1
 
 
 def put_profiles(cursor: Cursor[Any], changed: Sequence[Profile]) -> None:
@@ -188,16 +181,6 @@ def put_profiles(cursor: Cursor[Any], changed: Sequence[Profile]) -> None:
         _array(profile.restricted for profile in changed),
     )
     _run(cursor, _PUT_PROFILES, columns)
-
-
-def save(cursor: Cursor[Any], before: Identities, after: Identities, positions: Mapping[Pair, int]) -> None:
-    """Writes what a decision changed; `positions` has those of the links it made."""
-    moved = {c: identity for c, identity in after.identity_of.items() if before.identity_of.get(c) != identity}
-    put_members(cursor, moved)
-    put_links(cursor, positions)
-    _change_pairs(cursor, _DROP_LINKS, before.links - after.links)
-    _change_pairs(cursor, _PUT_BANS, after.bans - before.bans)
-    _change_pairs(cursor, _DROP_BANS, before.bans - after.bans)
 
 
 def put_version(cursor: Cursor[Any], customer: str, version: int) -> None:
@@ -258,12 +241,6 @@ def put_links(cursor: Cursor[Any], links: Mapping[Pair, int]) -> None:
     if links:
         a, b = zip(*links, strict=True)
         _run(cursor, _PUT_LINKS, (_array(a), _array(b), _array(links.values())))
-
-
-def _change_pairs(cursor: Cursor[Any], statement: Any, pairs: Iterable[Pair]) -> None:
-    rows = sorted(pairs)
-    if rows:
-        _run(cursor, statement, [_array(column) for column in zip(*rows, strict=True)])
 
 
 def links_of(cursor: Cursor[Any], customers: Collection[str]) -> list[tuple[str, str, int]]:

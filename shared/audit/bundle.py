@@ -109,14 +109,18 @@ def files(
     *,
     keys: Mapping[str, bytes] | None = None,
     since: Mapping[str, bytes] | None = None,
+    former: Iterable[str] = (),
 ) -> dict[str, bytes]:
-    """The files of a bundle by name; as `make`."""
+    """The files of a bundle by name; as `make`.
+
+    `former` are customers who were one with the members once: a separation may be told with an event of theirs.
+    """
     members = sorted({customer, *members})
     records = {name: _records(snapshot, members) for name, snapshot in logs.items()}
     links = links_of(records.get("identity", ()))
-    former = sorted({end for link in links for end in link} - set(members))
-    if former:
-        records["identity"] = _records(logs["identity"], [*members, *former])
+    gone = sorted({end for link in links for end in link}.union(former) - set(members))
+    if gone and "identity" in records:
+        records["identity"] = _records(logs["identity"], [*members, *gone])
         links = links_of(records["identity"])
     if members_of(customer, links) != members:
         raise Unprovable(f"the members given for customer {customer} are not those that the logs link with it")
@@ -134,7 +138,7 @@ def files(
             {subject: exact_base64.encode(keys[subject]) if subject in keys else None for subject in subjects}
         )
     for name, snapshot in logs.items():
-        chains = members + former if name == "identity" else members
+        chains = [*members, *former] if name == "identity" else members
         proof = _log(snapshot, chains, records[name], (since or {}).get(name))
         made |= {f"{name}/{file}": content for file, content in proof.items()}
     return made

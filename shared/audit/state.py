@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.events import customer, identity, notifications
+from shared.events import customer, identity, notifications, survivorship
 from shared.events.catalogue import CATALOGUE
 from shared.events.envelope import ERASED, Contract, SealedPart
 from shared.privacy.sealing import DataKey, associated_data, unseal
@@ -41,6 +41,8 @@ ABOUT: Mapping[type[Contract], str] = {
     customer.ObjectionRaised: "purpose",
     customer.ObjectionWithdrawn: "purpose",
     customer.ExtensionFieldSet: "field",
+    survivorship.ValuePinned: "field",
+    survivorship.ValueUnpinned: "field",
     customer.TicketOpened: "topic",
     identity.AliasAdded: "alias",
     notifications.MessageSent: "message_id",
@@ -55,8 +57,16 @@ COUNTED: frozenset[type[Contract]] = frozenset(
         customer.OrderPaid,
         customer.OrderReturned,
         customer.TicketAnswered,
+        identity.LinkedV1,
         identity.Linked,
+        identity.SeparatedV1,
         identity.Separated,
+        identity.Asserted,
+        identity.AssertionEnded,
+        identity.ReviewOpened,
+        identity.ReviewClosed,
+        identity.ApprovalRequested,
+        identity.ApprovalDecided,
     }
 )
 """Events of which none replaces an earlier one."""
@@ -92,12 +102,14 @@ def links_of(records: Iterable[Stored]) -> set[Link]:
     for _, stored in records:
         record = orjson.loads(stored)
         contract = CATALOGUE[record["type"], record["v"]]
-        if contract not in {identity.Linked, identity.Separated}:
+        if not issubclass(contract, identity.LinkedV1 | identity.SeparatedV1):
             continue
         event = contract.model_validate(record["data"])
-        if isinstance(event, identity.Linked):
+        if isinstance(event, identity.LinkedV1):
             links.add((min(event.a, event.b), max(event.a, event.b)))
-        elif isinstance(event, identity.Separated):
+        elif isinstance(event, identity.Separated) and event.links:
+            links -= {(min(ends.a, ends.b), max(ends.a, ends.b)) for ends in event.links}
+        else:
             links = {link for link in links if event.a not in link}
     return links
 

@@ -29,7 +29,8 @@ LIMIT = 256 * 1024 * 1024  # bytes in all files of a bundle
 FILES = r"(bundle|state|keys|[a-z]+/(heads|consistency))\.json|[a-z]+/(checkpoint|(events|sealed|inclusion)\.jsonl)"
 NOTE = re.compile(r"(([^\n]+)\n(0|[1-9][0-9]{0,18})\n([^\n]{44})\nheads ([^\n]{44})\n)\n((\u2014 [^\n ]+ [^\n ]+\n)+)")
 KEYS = ("contact_id", "message_id", "relationship_id", "alias", "field", "purpose", "scheme", "topic", "usage")
-COUNTED = ("identifier_added", "tagged", "paid", "returned", "answered", "linked", "separated")
+COUNTED = {"identifier_added", "tagged", "paid", "returned", "answered", "linked", "separated", "asserted"}
+COUNTED |= {"assertion_ended", "review_opened", "review_closed", "approval_requested", "approval_decided"}
 Keys = Mapping[tuple[str, bytes], bytes]  # by name and id: its type, 1 of a log and 4 of a witness, and the public key
 
 
@@ -205,7 +206,8 @@ def verify(files: Mapping[str, bytes], keys: Keys, quorum: int, kept: Sequence[L
                 if kind == "identity.linked":
                     links.add((min(data["a"], data["b"]), max(data["a"], data["b"])))
                 elif kind == "identity.separated":
-                    links = {link for link in links if data["a"] not in link}
+                    ended = [(min(each["a"], each["b"]), max(each["a"], each["b"])) for each in data.get("links", ())]
+                    links = {link for link in links if (link not in ended if ended else data["a"] not in link)}
     with at("bundle"):
         check(origins == {name for (name, _), key in keys.items() if key[0] == 1}, "its logs are not those of the keys")
         check(origins.issuperset(each.origin for each in kept), "it has not the log of a checkpoint that you kept")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from shared.events import access, customer, identity, notifications
+from shared.events import access, customer, identity, notifications, numbering, survivorship
 from shared.events.envelope import Contract
 
 Upcaster: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
@@ -34,6 +34,8 @@ LOGS: Mapping[str, tuple[type[Contract], ...]] = {
         customer.ObjectionRaised,
         customer.ObjectionWithdrawn,
         customer.ExtensionFieldSet,
+        survivorship.ValuePinned,
+        survivorship.ValueUnpinned,
         customer.CustomerArchived,
         customer.CustomerRestored,
         customer.ErasureRequested,
@@ -51,8 +53,26 @@ LOGS: Mapping[str, tuple[type[Contract], ...]] = {
         customer.TicketAnswered,
         customer.TicketResolved,
         customer.TicketReopened,
+        survivorship.SurvivorshipPolicySet,
     ),
-    "identity": (identity.NumberAssigned, identity.AliasAdded, identity.Linked, identity.Separated),
+    "identity": (
+        identity.NumberAssigned,
+        identity.AliasAdded,
+        identity.LinkedV1,
+        identity.Linked,
+        identity.SeparatedV1,
+        identity.Separated,
+        identity.Asserted,
+        identity.AssertionEnded,
+        identity.ReviewOpened,
+        identity.ReviewClosed,
+        identity.ApprovalRequested,
+        identity.ApprovalDecided,
+        numbering.NumberingRulesSet,
+        numbering.NumbersLeased,
+        numbering.NumbersVoided,
+        numbering.SerialsRaised,
+    ),
     "notifications": (
         notifications.ReminderPlanned,
         notifications.ReminderCancelled,
@@ -72,7 +92,16 @@ LOGS: Mapping[str, tuple[type[Contract], ...]] = {
 FOLDED: tuple[str, ...] = tuple(log for log in LOGS if log != "access")
 """The logs that views are made of. The access log tells who looked at them."""
 
-UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
+
+def _as_it_was(data: dict[str, Any]) -> dict[str, Any]:
+    """For versions that only added fields which say nothing where they are absent."""
+    return data
+
+
+UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
+    (identity.LinkedV1.TYPE, 1): _as_it_was,
+    (identity.SeparatedV1.TYPE, 1): _as_it_was,
+}
 """(type, version) -> function from that version's data to the next version's data. Erased fields pass through."""
 
 CATALOGUE: Mapping[tuple[str, int], type[Contract]] = {

@@ -6,13 +6,13 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from services.customer.application import Answer
-from services.identity.domain import Identities, evolve
+from services.identity.domain.identities import Identities, evolve
 from services.identity.numbering.rule import read
 from services.projections.fold import compare, fold_all
 from shared.eventlog.log import Log
 from shared.eventlog.mapper import parse
 from shared.events.envelope import Recorded
-from shared.events.identity import Linked, NumberAssigned, Separated
+from shared.events.identity import NumberAssigned
 from shared.streaming import parse_source
 from shared.topics import partition_of
 from tests.support.memory_topic import MemoryTopic
@@ -88,11 +88,13 @@ def _each_number_once(customer: list[Recorded], identity: list[Recorded], log: L
     for event in identity:
         if isinstance(event.data, NumberAssigned):
             state.admit(event.customer)
-        elif isinstance(event.data, Linked | Separated):
+        else:
             evolve(state, event.data)
     tables = log.tables  # type: ignore[attr-defined]
     assert state.identity_of == tables["members"], "the tables are not what the identity log tells"
-    assert (state.links, state.bans) == (set(tables["links"]), set(tables["bans"]))
+    assert (state.links, state.strengths) == (set(tables["links"]), dict(tables["weights"]))
+    said = {**dict.fromkeys(state.same, "same"), **dict.fromkeys(state.bans, "never")}
+    assert said == {ends: row.says for ends, row in tables["assertions"].items()}
 
 
 def _only_garbage_is_parked(run: Simulation) -> None:

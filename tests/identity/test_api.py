@@ -16,7 +16,7 @@ from shared.events.identity import AliasAdded, Linked, Separated
 from shared.http import Readiness, create_app
 from shared.parking import parking
 from shared.settings import Settings
-from tests.identity.test_rules import person
+from tests.identity.people import person
 from tests.identity.world import World, customers
 
 pytestmark = pytest.mark.server

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.identity.application import relink
-from services.identity.domain import Banned, Identities, components, evolve, link, pair, separate
-from shared.errors import Conflict, Invalid, NotFound
+from services.identity.domain.assertions import assert_never, assert_same
+from services.identity.domain.deciding import follow
+from services.identity.domain.identities import Banned, Identities, components, evolve, link, pair
+from shared.errors import Invalid, NotFound
 from shared.events.customer import CustomerArchived
-from shared.events.identity import Linked, Move, Separated
+from shared.events.envelope import Contract
+from shared.events.identity import Ends, Linked, Move, Separated
 
 
 def customer(number: int) -> str:
@@ -40,11 +42,16 @@ def join(state: Identities, *pairs: tuple[str, str]) -> list[Linked]:
     return made
 
 
-def part(state: Identities, a: str, b: str) -> list[Separated]:
-    events = separate(state, a, b, "checked")
-    for event in events:
-        evolve(state, event)
-    return events
+def merge(state: Identities, a: str, b: str) -> list[Contract]:
+    """By hand, as the service does."""
+    return follow(state, assert_same(state, a, b, "checked"), (a, b), reason="checked")
+
+
+def part(state: Identities, a: str, b: str, *, alone: bool = False) -> list[Separated]:
+    """By hand, as the service does."""
+    said = assert_never(state, a, b, "checked", alone=alone)
+    events = follow(state, said, (a, b), parted=pair(a, b), reason="checked")
+    return [event for event in events if isinstance(event, Separated)]
 
 
 def partition(state: Identities) -> set[frozenset[str]]:
@@ -94,6 +101,7 @@ def test_separating_takes_a_customer_out_and_leaves_the_others() -> None:
     (separated,) = part(state, C, A)
 
     assert separated.moves == (Move(customer=C, identity=C),)
+    assert (separated.decided_by, separated.reason, separated.links) == ("manual", "checked", (Ends(a=A, b=C),))
     assert state.members == {A: {A, B}, C: {C}}
 
 
@@ -101,30 +109,20 @@ def test_separating_the_oldest_gives_the_others_a_new_oldest() -> None:
     state = alone(A, B, C)
     join(state, (A, B), (B, C))
 
-    (separated,) = part(state, A, C)
+    (separated,) = part(state, A, B)
 
     assert separated.moves == (Move(customer=B, identity=B), Move(customer=C, identity=B))
     assert state.members == {A: {A}, B: {B, C}}
 
 
-def test_members_that_hung_together_only_through_the_separated_one_part_as_well() -> None:
+def test_a_customer_that_leaves_alone_leaves_everybody() -> None:
     state = alone(A, B, C)
     join(state, (A, C), (B, C))
 
-    (separated,) = part(state, C, A)
+    (separated,) = part(state, C, A, alone=True)
 
     assert separated.moves == (Move(customer=B, identity=B), Move(customer=C, identity=C))
-
-
-def test_members_that_share_evidence_of_their_own_are_linked_again() -> None:
-    state = alone(A, B, C)
-    join(state, (A, C), (B, C))
-    part(state, C, A)
-
-    (linked,) = relink(state, [(b"k1", 1, A), (b"k2", 2, A), (b"k2", 2, B), (b"k3", 2, B)])
-
-    assert linked.evidence == ("name-birth_date",)
-    assert state.members == {A: {A, B}, C: {C}}
+    assert state.bans == {pair(A, C), pair(B, C)}
 
 
 def test_separated_customers_are_not_linked_again_by_a_rule() -> None:
@@ -156,16 +154,6 @@ def test_lifting_the_ban_links_and_ends_it() -> None:
 
     assert state.members == {A: {A, B}}
     assert state.bans == set()
-
-
-def test_customers_of_different_identities_cannot_be_separated() -> None:
-    with pytest.raises(Conflict, match="do not share"):
-        separate(alone(A, B), A, B, "checked")
-
-
-def test_a_customer_cannot_be_separated_from_itself() -> None:
-    with pytest.raises(Conflict, match="do not share"):
-        separate(alone(A), A, A, "checked")
 
 
 def test_other_events_change_nothing() -> None:
@@ -233,4 +221,4 @@ def test_separating_a_newcomer_restores_what_was(found: list[tuple[str, str]], c
     part(state, newcomer, everyone[chosen])
 
     assert state.identity_of == untouched.identity_of
-    assert all(pair(newcomer, other) in state.bans for other in state.members[state.identity_of[everyone[chosen]]])
+    assert state.bans == {pair(newcomer, everyone[chosen])}

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
+from services.identity import decision_store
 from services.identity import store as in_postgres
-from services.identity.domain import evolve, link, separate
+from services.identity.decision_store import Assertion, Request, Review
+from services.identity.domain.assertions import assert_never, assert_same, withdraw
+from services.identity.domain.clustering import Scored
+from services.identity.domain.deciding import decide, follow
 from services.identity.store import COMMON, Profile
 from shared.eventlog.log import Log
-from shared.events.envelope import SealedPart
+from shared.events.envelope import Contract, SealedPart
+from shared.events.identity import (
+    ApprovalDecided,
+    ApprovalRequested,
+    Asserted,
+    AssertionEnded,
+    ReviewClosed,
+    ReviewOpened,
+)
 from tests.identity.world import customers
-from tests.support import memory_identity
+from tests.support import memory_decisions, memory_identity
 from tests.support.logs import running_keyring, running_log
 from tests.support.memory_log import MemoryLog
 
@@ -33,24 +46,8 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
         with running_log("identity", url, keyring) as log:
             with log.transaction() as tx:
                 in_postgres.create_tables(tx.cursor)
+                decision_store.create_tables(tx.cursor)
             yield in_postgres, log
-
-
-def test_serials_follow_each_other_and_come_back_with_a_failed_transaction(desk: Desk) -> None:
-    store, log = desk
-    with log.transaction() as tx:
-        assert store.take_serials(tx.cursor, "customer", 3) == 1
-    with pytest.raises(RuntimeError, match="half-way"):
-        _take_and_fail(desk)
-    with log.transaction() as tx:
-        assert [store.take_serials(tx.cursor, scope, 2) for scope in ("customer", "customer", "other")] == [4, 6, 1]
-
-
-def _take_and_fail(desk: Desk) -> None:
-    store, log = desk
-    with log.transaction() as tx:
-        store.take_serials(tx.cursor, "customer", 10)
-        raise RuntimeError("half-way")
 
 
 def test_profiles_are_kept_replaced_and_purged(desk: Desk) -> None:
@@ -106,28 +103,89 @@ def test_identities_come_with_all_their_members_and_what_holds_among_them(desk: 
         store.put_links(tx.cursor, {(ann, bob): 7})
         state = store.identities(tx.cursor, [bob, eve], with_links=True)
         assert state.members == {ann: {ann, bob}, eve: {eve}}
-        assert (state.links, state.bans) == ({(ann, bob)}, set())
+        assert (state.links, state.strengths, state.bans) == ({(ann, bob)}, {(ann, bob): 0}, set())
         assert store.identities(tx.cursor, [bob]).links == set()
         assert store.identities(tx.cursor, customers(1)).members == {}
 
 
-def test_what_a_decision_changed_is_saved(desk: Desk) -> None:
-    store, log = desk
-    ann, bob, eve = customers(3)
-    with log.transaction() as tx:
-        store.put_members(tx.cursor, {ann: ann, bob: ann, eve: ann})
-        store.put_links(tx.cursor, {(ann, bob): 7, (ann, eve): 3})
-        before = store.identities(tx.cursor, [ann], with_links=True)
-        apart = before.copy()
-        for event in separate(apart, eve, ann, "checked"):
-            evolve(apart, event)
-        store.save(tx.cursor, before, apart, {})
-        assert store.identities(tx.cursor, [ann, eve], with_links=True) == apart
-        assert store.links_of(tx.cursor, [ann, bob, eve]) == [(ann, bob, 7)]
+class Teller:
+    """Events written as a command writes them, and what they come to."""
 
-        again = apart.copy()
-        for linked in link(again, eve, bob, evidence=(), decided_by="manual", lift_ban=True):
-            evolve(again, linked)
-        store.save(tx.cursor, apart, again, {(bob, eve): 9})
-        assert store.identities(tx.cursor, [bob], with_links=True) == again
-        assert store.links_of(tx.cursor, [ann, bob, eve]) == [(ann, bob, 7), (bob, eve, 9)]
+    def __init__(self, desk: Desk) -> None:
+        self.store, self.log = desk
+        self.decided = memory_decisions if self.store is memory_identity else decision_store
+        self.position = 0
+
+    def tell(self, tx: Any, *events: Contract) -> None:
+        told = [(position, "ann", event) for position, event in enumerate(events, self.position + 1)]
+        self.position += len(events)
+        self.decided.write(tx.cursor, self.decided.changes_of(told))
+
+
+def test_what_a_decision_changed_is_saved(desk: Desk) -> None:
+    world = Teller(desk)
+    ann, bob, eve = customers(3)
+    with world.log.transaction() as tx:
+        world.store.put_members(tx.cursor, {customer: customer for customer in (ann, bob, eve)})
+        state = world.store.identities(tx.cursor, [ann, bob, eve], with_links=True)
+        found = [
+            Scored(ann, bob, 9000, vector="v"),
+            Scored(ann, eve, 5000),
+            Scored(bob, eve, 500, "review", vector="w"),
+        ]
+        world.tell(tx, *decide(state, (ann, bob, eve), found))
+        assert world.store.identities(tx.cursor, [eve], with_links=True) == state
+        world.tell(tx, *follow(state, assert_never(state, eve, ann, "checked"), (ann,), found))
+        assert world.store.identities(tx.cursor, [eve, ann], with_links=True) == state
+        world.tell(tx, *follow(state, assert_same(state, bob, eve, "seen", overrule=True), (bob, eve), found))
+        assert world.store.identities(tx.cursor, [eve], with_links=True) == state
+        world.tell(tx, *follow(state, withdraw(state, bob, eve, "same", "no"), (bob, eve), found[:1]))
+        assert world.store.identities(tx.cursor, [eve, ann], with_links=True) == state
+        assert state.links == {(ann, bob)}
+
+
+def test_assertions_come_with_author_reason_and_expiry_until_they_end(desk: Desk) -> None:
+    world = Teller(desk)
+    ann, bob, eve = customers(3)
+    until = datetime(2027, 1, 1, tzinfo=UTC)
+    with world.log.transaction() as tx:
+        said = Asserted(a=eve, others=(ann, bob), says="never", reason="twins", expires=until)
+        world.tell(tx, said, Asserted(a=ann, others=(bob,), says="same", reason="seen"))
+        row = Assertion("never", "ann", "twins", until, 1)
+        seen = Assertion("same", "ann", "seen", None, 2)
+        assert world.decided.assertions_of(tx.cursor, [eve]) == {(ann, eve): row, (bob, eve): row}
+        assert world.decided.all_assertions(tx.cursor, 0, 9) == {(ann, eve): row, (bob, eve): row, (ann, bob): seen}
+        assert world.decided.all_assertions(tx.cursor, 1, 9) == {(ann, bob): seen}
+        assert world.decided.expired(tx.cursor, until, 9) == [(ann, eve), (bob, eve)]
+        assert world.decided.expired(tx.cursor, until - timedelta(seconds=1), 9) == []
+        world.tell(tx, AssertionEnded(a=eve, others=(ann,), says="never", because="expired"))
+        assert world.decided.assertions(tx.cursor, [ann, bob, eve]) == {(bob, eve): row, (ann, bob): seen}
+
+
+def test_questions_stay_open_until_they_are_answered_and_go_when_nothing_asks_them(desk: Desk) -> None:
+    world = Teller(desk)
+    ann, bob, eve = customers(3)
+    asked = ReviewOpened(a=ann, b=bob, why="weight", weight=700, model="m.v1", evidence=("name",), vector="v")
+    with world.log.transaction() as tx:
+        world.store.put_members(tx.cursor, {ann: ann, bob: ann, eve: eve})
+        world.tell(tx, asked, asked.model_copy(update={"b": eve}), asked.model_copy(update={"a": bob, "b": eve}))
+        world.tell(tx, ReviewClosed(a=ann, b=bob, answer="unsure"), ReviewClosed(a=bob, b=eve, answer="gone"))
+        left = Review("weight", 700, "m.v1", ("name",), "v", 2)
+        done = Review("weight", 700, "m.v1", ("name",), "v", 1, "unsure", "ann")
+        assert world.decided.open_reviews(tx.cursor, 9) == {(ann, eve): left}
+        assert world.decided.answered_reviews(tx.cursor, 9) == {(ann, bob): done}
+        assert world.decided.reviews(tx.cursor, [ann, bob, eve]) == {(ann, eve): left, (ann, bob): done}
+        assert world.decided.sizes(tx.cursor, [bob, eve]) == {bob: 2, eve: 1}
+
+
+def test_requests_stay_open_until_they_are_decided(desk: Desk) -> None:
+    world = Teller(desk)
+    ann, bob, request = customers(3)
+    asked = ApprovalRequested(request_id=request, a=ann, b=bob, says="same", reason="seen", size=30, overrule=True)
+    with world.log.transaction() as tx:
+        world.tell(tx, asked)
+        row = Request(request, ann, bob, "same", "seen", 30, None, True, False, "ann", 1)
+        assert world.decided.requests(tx.cursor, 9) == [row]
+        assert world.decided.request(tx.cursor, request) == row
+        world.tell(tx, ApprovalDecided(request_id=request, approved=False))
+        assert world.decided.request(tx.cursor, request) is None

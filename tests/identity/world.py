@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.identity import store
+from services.identity import decision_store, store
 from services.identity.application import IdentityApplication
 from services.identity.batch import Matching, Outcome
 from services.identity.consumer import make_consumer
 from services.identity.lookups import Lookups
 from services.identity.matching.fingerprint import fingerprints
+from services.identity.matching.judging import Judge
 from services.identity.matching.lookup import tokens
+from services.identity.matching.model import shipped
+from services.identity.records import weighed_again
+from services.identity.stewardship import Stewardship
 from shared.consumer import Consumer
 from shared.eventlog.log import Log
 from shared.eventlog.mapper import open_record, parse
@@ -58,7 +62,17 @@ class World:
             return list(tx.cursor.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall())
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
-        names = ("profiles", "evidence", "tokens", "members", "links", "bans", "numbering")
+        names = (
+            "profiles",
+            "evidence",
+            "tokens",
+            "members",
+            "links",
+            "assertions",
+            "reviews",
+            "approvals",
+            "numbering",
+        )
         return {name: self.rows(name) for name in names}
 
     def identities(self) -> dict[str, str]:
@@ -70,11 +84,14 @@ def running_world(postgres_url: str, keyring_url: str, folder: Path, *, parked_c
     with running_keyring(keyring_url, folder) as keyring, running_log("identity", postgres_url, keyring) as log:
         with log.transaction() as tx:
             store.create_tables(tx.cursor)
+            decision_store.create_tables(tx.cursor)
             tx.cursor.execute(INBOX_DDL)
-        matching = Matching(fingerprints(KEY), tokens(KEY))
+        judge = Judge(shipped())
+        matching = Matching(fingerprints(KEY, judge.model), judge, tokens(KEY))
+        application = IdentityApplication(log, Stewardship(log, rescore=weighed_again(judge)))
         consumer = make_consumer(log, matching, parked_cap=parked_cap)
         lookups = Lookups(log, KEY)
-        yield World(log, keyring, consumer, IdentityApplication(log), CustomerTopic(keyring), lookups)
+        yield World(log, keyring, consumer, application, CustomerTopic(keyring), lookups)
 
 
 def customers(count: int) -> Sequence[str]:

@@ -6,13 +6,15 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from services.identity import domain
+from services.identity.domain.assertions import assert_never
+from services.identity.domain.deciding import follow
+from services.identity.domain.identities import Identities, evolve, link, pair
 from services.projections.fold import fold_all
 from services.projections.views.view import Document
 from shared.as_of import AsOf
 from shared.errors import Conflict
-from shared.events.envelope import Recorded
-from shared.events.identity import Linked, NumberAssigned, Separated
+from shared.events.envelope import Contract, Recorded
+from shared.events.identity import NumberAssigned
 from tests.projections.test_any_order import CUSTOMERS, _facts
 from tests.support.events import History, customer_registered
 
@@ -22,7 +24,7 @@ VIEW_NAMES = ("customer", "timeline", "directory", "numbers", "agenda", "pulse")
 def a_life(seed: int, length: int) -> list[Recorded]:
     """Four customers, their facts, and who was believed to be whom, a minute after one another."""
     chance = random.Random(seed)
-    history, identities, numbered = History(), domain.Identities(), set[str]()
+    history, identities, numbered = History(), Identities(), set[str]()
     for _ in range(length):
         customer, other = chance.sample(CUSTOMERS, k=2)
         if customer not in identities.identity_of:
@@ -33,7 +35,6 @@ def a_life(seed: int, length: int) -> list[Recorded]:
             history.tell(customer, NumberAssigned(number=f"K-{customer[:4]}", rule="r", serial=1))
         elif other in identities.identity_of and chance.random() < 0.5:
             for event in _decided(identities, customer, other):
-                domain.evolve(identities, event)
                 history.tell(customer, event)
         else:
             facts = [fact for fact in _facts(chance, customer, len(history.events)) if not hasattr(fact, "moves")]
@@ -41,13 +42,17 @@ def a_life(seed: int, length: int) -> list[Recorded]:
     return history.events
 
 
-def _decided(state: domain.Identities, a: str, b: str) -> list[Linked] | list[Separated]:
+def _decided(state: Identities, a: str, b: str) -> list[Contract]:
     try:
         if state.identity(a) == state.identity(b):
-            return domain.separate(state, a, b, "not the same")
-        return domain.link(state, a, b, evidence=("x",), decided_by="r", lift_ban=True)
+            said = assert_never(state, a, b, "not the same")
+            return follow(state, said, (a, b), parted=pair(a, b), reason="not the same")
+        linked = link(state, a, b, evidence=("x",), decided_by="r", lift_ban=True)
     except Conflict:
         return []
+    for event in linked:
+        evolve(state, event)
+    return [*linked]
 
 
 def live_at(events: list[Recorded], as_of: AsOf) -> Mapping[str, Mapping[str, Document]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from services.identity.domain import Identities, Pair
+from services.identity.domain.identities import Identities, Pair, Question
 from services.identity.matching.lookup import Token
 from services.identity.store import COMMON, Profile
 
@@ -35,7 +35,19 @@ def identities(cursor: Any, customers: Collection[str], *, with_links: bool = Fa
     def among(pairs: Iterable[Pair]) -> list[Pair]:
         return [(a, b) for a, b in pairs if a in everyone and b in everyone]
 
-    return Identities.of(everyone.items(), among(cursor["links"]) if with_links else (), among(cursor["bans"]))
+    said = {ends: row.says for ends, row in cursor["assertions"].items() if ends in among(cursor["assertions"])}
+    state = Identities.of(everyone.items(), bans=[ends for ends, says in said.items() if says == "never"])
+    if with_links:
+        state.links = set(among(cursor["links"]))
+        state.strengths = {ends: cursor["weights"][ends] for ends in among(cursor["weights"])}
+        state.same = {ends for ends, says in said.items() if says == "same"}
+        asked = {ends: cursor["reviews"][ends] for ends in among(cursor["reviews"])}
+        state.asked = {
+            ends: Question(review.vector, open=review.answer is None)
+            for ends, review in asked.items()
+            if review.answer in (None, "unsure")
+        }
+    return state
 
 
 def evidence(cursor: Any, customers: Collection[str]) -> list[tuple[bytes, int, str]]:
@@ -43,24 +55,8 @@ def evidence(cursor: Any, customers: Collection[str]) -> list[tuple[bytes, int, 
     return [(key, rule, customer) for (key, customer), rule in rows if customer in customers]
 
 
-def take_serials(cursor: Any, scope: str, count: int) -> int:
-    first: int = cursor["numbering"].get(scope, 1)
-    cursor["numbering"][scope] = first + count
-    return first
-
-
 def put_profiles(cursor: Any, changed: Sequence[Profile]) -> None:
     cursor["profiles"].update((profile.customer, profile) for profile in changed)
-
-
-def save(cursor: Any, before: Identities, after: Identities, positions: Mapping[Pair, int]) -> None:
-    put_members(cursor, after.identity_of)
-    put_links(cursor, positions)
-    for gone in before.links - after.links:
-        del cursor["links"][gone]
-    for lifted in before.bans - after.bans:
-        del cursor["bans"][lifted]
-    cursor["bans"].update(dict.fromkeys(after.bans, True))
 
 
 def put_version(cursor: Any, customer: str, version: int) -> None:
@@ -100,6 +96,7 @@ def put_members(cursor: Any, identity_of: Mapping[str, str]) -> None:
 
 def put_links(cursor: Any, links: Mapping[Pair, int]) -> None:
     cursor["links"].update(links)
+    cursor["weights"].update(dict.fromkeys(links, 0))
 
 
 def links_of(cursor: Any, customers: Collection[str]) -> list[tuple[str, str, int]]:

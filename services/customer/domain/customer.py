@@ -6,11 +6,12 @@ from functools import partial
 from typing import assert_never
 
 from services.customer.domain import customer_commands as commands
-from services.customer.domain import erasure, rights
+from services.customer.domain import erasure, pins, rights
 from services.customer.domain.command import invalid
 from services.customer.domain.contact import INTERNATIONAL, Reach, normalised
 from services.customer.domain.customer_state import Contact, Customer, evolve
 from services.customer.domain.erasure_commands import ErasureCommand
+from services.customer.domain.pin_commands import PinValue, UnpinValue
 from services.customer.domain.rights_commands import RightsCommand
 from shared.errors import Conflict, NotFound
 from shared.eventlog.decider import Decider
@@ -90,6 +91,8 @@ def _change(  # noqa: C901, PLR0912 - one case per command
         case commands.SetExtensionField():
             if not _has_extension(state, command):
                 yield events.ExtensionFieldSet(field=command.field, value=command.value)
+        case PinValue() | UnpinValue():
+            yield from pins.decide(state, command)
         case _:
             assert_never(command)
 

@@ -62,17 +62,51 @@ LEAST = 1e-4
 
 
 class Frequencies(msgspec.Struct, frozen=True):
-    """`tables`: table -> value -> rarity in thousandths of a bit, for values seen often enough to count."""
+    """`tables`: table -> value -> rarity in thousandths of a bit, for values seen often enough to count.
+
+    `rest`: table -> rarity of a value that is in no table, where it is not that of UNSEEN. `records` is 0 as long as
+    nobody has counted a base.
+    """
 
     tables: dict[str, dict[str, int]] = {}
     records: int = 0
+    rest: dict[str, int] = {}
 
     def rarity(self, table: str, value: str) -> int:
         """-log2 of the chance that somebody else has this value, in thousandths of a bit."""
         known = self.tables.get(table)
-        if known is None:
-            return _REST[table]
-        return known.get(value, _REST[table])
+        found = None if known is None else known.get(value)
+        return found if found is not None else self.rest.get(table) or _REST[table]
+
+
+TYPICAL: Mapping[str, float] = MappingProxyType(
+    {
+        "given": 8e-4,
+        "family": 3e-4,
+        "birth": 4e-5,
+        "phone": 2e-7,
+        "email": 2e-7,
+        "road": 3e-4,
+        "unit": 5e-3,
+        "city": 1e-2,
+        "postcode": 1e-3,
+        "identity": 1e-8,
+        "company": 1e-5,
+        "extra": 1e-2,
+    }
+)
+"""Chance that somebody else has a value, by table, for a base that nobody has counted: the value may be a common one.
+
+Higher than UNSEEN, because a value that a count did not meet is rare, and one that was never looked for need not be.
+"""
+
+
+def typical(common: Iterable[tuple[str, str, int]]) -> Frequencies:
+    """Frequencies for a base that nobody has counted, from (table, value, per million) of values known as common."""
+    tables: dict[str, dict[str, int]] = {}
+    for table, value, share in common:
+        tables.setdefault(table, {})[value] = round(-1000 * log2(share / 1e6))
+    return Frequencies(tables, 0, {table: round(-1000 * log2(chance)) for table, chance in TYPICAL.items()})
 
 
 _REST: Mapping[str, int] = {table: round(-1000 * log2(chance)) for table, chance in UNSEEN.items()}

@@ -79,7 +79,7 @@ def _name(name: PersonName, birth: Birth | None) -> list[str]:
 
 def _name_place(name: PersonName, home: Home) -> list[str]:
     words = _words(name)
-    found = []
+    found: list[str] = []
     if home.postcode:
         found.extend(f"word-postcode:{word}|{home.postcode}" for word in words)
     town = home.city or home.district

@@ -1,7 +1,7 @@
 """I6: links make a forest; who is one with whom follows from them alone, and every table and view says the same.
 
-Replayed here by code of its own: customers are joined by links, a separation takes away all links of one customer and
-keeps it apart from those it was one with.
+Replayed here by code of its own: customers are joined by links, a separation takes links away, and whoever was said to be
+never one stays apart until that is over.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from shared.events.envelope import Recorded
-from shared.events.identity import Linked, NumberAssigned, Separated
+from shared.events.identity import Asserted, AssertionEnded, Linked, NumberAssigned, Separated
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.finding import Finding
-
-MANUAL = "manual"
 
 
 class Graph:
@@ -36,6 +34,10 @@ class Graph:
                     self._link(event.data, event.position)
                 case Separated():
                     self._separate(event.data, event.position)
+                case Asserted(says="never"):
+                    self.bans |= {frozenset((event.data.a, other)) for other in event.data.others}
+                case AssertionEnded(says="never"):
+                    self.bans -= {frozenset((event.data.a, other)) for other in event.data.others}
                 case _:
                     pass
             self.moved_to.update({move.customer: move.identity for move in getattr(event.data, "moves", ())})
@@ -66,9 +68,8 @@ class Graph:
         if link.b in left:
             self.violations.append(f"The link at identity {position} joins {link.a} and {link.b}, one already.")
         across = [ban for ban in self.bans if len(ban & left) == 1 and len(ban & right) == 1]
-        if across and link.decided_by != MANUAL:
+        if across:
             self.violations.append(f"The link at identity {position} joins {link.a} and {link.b} across a ban.")
-        self.bans = {ban for ban in self.bans if not ban <= left | right}
         self.neighbours[link.a].add(link.b)
         self.neighbours[link.b].add(link.a)
 
@@ -76,10 +77,11 @@ class Graph:
         rest = self.group(parting.a) - {parting.a}
         if parting.b not in rest:
             self.violations.append(f"The separation at identity {position} parts {parting.a} and {parting.b}, not one.")
-        for other in self.neighbours[parting.a]:
-            self.neighbours[other].discard(parting.a)
-        self.neighbours[parting.a] = set()
-        self.bans |= {frozenset((parting.a, other)) for other in rest}
+        for ends in parting.links or ():
+            self.neighbours[ends.a].discard(ends.b)
+            self.neighbours[ends.b].discard(ends.a)
+        if parting.b in self.group(parting.a):
+            self.violations.append(f"The separation at identity {position} leaves {parting.a} and {parting.b} one.")
 
 
 def replayed(evidence: Evidence) -> Graph:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.events import customer as told
-from shared.events.identity import Move, NumberAssigned, Separated
+from shared.events.identity import Asserted, AssertionEnded, Ends, Move, NumberAssigned, Separated
 from tests.faults.checker import identities, numbers, views
 from tests.faults.checker.evidence import Evidence, Parked
 from tests.faults.checker.examples import ADA, BOB, CY, answer_of, evidence_of, linked, whole
@@ -133,7 +133,12 @@ def of_links(*told_events: Any, **parts: Any) -> str:
 
 
 def apart(a: str, b: str, *moves: str) -> Separated:
-    return Separated(a=a, b=b, reason="no", moves=tuple(Move(customer=it, identity=it) for it in moves))
+    told_moves = tuple(Move(customer=it, identity=it) for it in moves)
+    return Separated(a=a, b=b, reason="no", moves=told_moves, links=(Ends(a=a, b=b),))
+
+
+def never(a: str, b: str) -> Asserted:
+    return Asserted(a=a, others=(b,), says="never", reason="no")
 
 
 def view_of(identity_of: dict[str, str]) -> dict[str, Any]:
@@ -164,8 +169,10 @@ def test_moves_that_do_not_follow_from_the_links_break_i6() -> None:
 
 def test_a_link_within_an_identity_or_across_a_ban_breaks_i6() -> None:
     again = of_links(linked(ADA, BOB, (BOB, ADA)), linked(BOB, ADA))
-    banned = of_links(linked(ADA, BOB, (BOB, ADA)), apart(BOB, ADA, BOB), linked(ADA, BOB, (BOB, ADA)))
-    by_hand = of_links(linked(ADA, BOB, (BOB, ADA)), apart(BOB, ADA, BOB), linked(ADA, BOB, (BOB, ADA), by="manual"))
+    parted = (linked(ADA, BOB, (BOB, ADA)), never(BOB, ADA), apart(BOB, ADA, BOB))
+    banned = of_links(*parted, linked(ADA, BOB, (BOB, ADA)))
+    over = AssertionEnded(a=ADA, others=(BOB,), says="never", because="overruled")
+    by_hand = of_links(*parted, over, linked(ADA, BOB, (BOB, ADA), by="manual"))
 
     assert "one already" in again
     assert "across a ban" in banned

@@ -30,10 +30,10 @@ PLANTS = (
         _SERVICE,
         (
             Edit(
-                "services.identity.store:take_serials",
-                {'return int(row["first"])': 'return max(1, int(row["first"]) - 1)'},
+                "services.identity.number_store:counters",
+                {'int(row["next"])': 'max(1, int(row["next"]) - 1)'},
             ),
-            Edit("services.identity.batch:_Decision.take", {"[assigned], number_key(assigned.number)": "[assigned]"}),
+            Edit("services.identity.batch:_Decision.take", {"[assigned], key_of(assigned.number)": "[assigned]"}),
         ),
         (),
         ("I5",),
@@ -44,7 +44,7 @@ PLANTS = (
         _SERVICE,
         (
             Edit(
-                "services.identity.domain:link",
+                "services.identity.domain.identities:link",
                 {"sorted(state.members[joining])": "sorted(state.members[joining] & {a, b})"},
             ),
         ),
@@ -59,17 +59,12 @@ PLANTS = (
         _SERVICE,
         (
             Edit(
-                "services.identity.domain:evolve",
-                {"state.links.add(pair(event.a, event.b))": "state.links.add((event.a, event.b))"},
-            ),
-            Edit("services.identity.batch:_append", {"links[pair(event.a, event.b)]": "links[event.a, event.b]"}),
-            Edit(
-                "services.identity.application:_positions",
-                {"pair(event.a, event.b): position": "(event.a, event.b): position"},
+                "services.identity.domain.identities:_linked",
+                {"linked = pair(event.a, event.b)": "linked = (event.a, event.b)"},
             ),
             Edit(
-                "services.identity.domain:separate",
-                {"if a not in link)": "if a not in link and link[0] < link[1])"},
+                "services.identity.decision_store:changes_of",
+                {"changes.links[pair(event.a, event.b)]": "changes.links[event.a, event.b]"},
             ),
         ),
         (),
@@ -82,8 +77,12 @@ PLANTS = (
         _SERVICE,
         (
             Edit(
-                "services.identity.domain:evolve",
-                {"state.bans |= {pair(event.a, other) for other in rest}": "state.bans = set(state.bans)"},
+                "services.identity.domain.identities:evolve",
+                {"holds |= pairs": 'holds |= pairs if event.says == "same" else set()'},
+            ),
+            Edit(
+                "services.identity.decision_store:changes_of",
+                {"case events.Asserted():": 'case events.Asserted(says="same"):'},
             ),
         ),
         (),
@@ -97,7 +96,7 @@ PLANTS = (
         _SERVICE,
         (
             Edit(
-                "services.identity.domain:link",
+                "services.identity.domain.identities:link",
                 {_TARGET: "target, joining = sorted((ours, theirs), key=lambda one: -len(state.members[one]))"},
             ),
         ),
