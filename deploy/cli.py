@@ -18,6 +18,7 @@ from deploy.commands import (
     diff,
     erase,
     exposed,
+    identity,
     importing,
     keys,
     logs,
@@ -69,6 +70,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "retention due": retention.due,
     "retention purge": retention.purge,
     "monitor": monitor.monitor,
+    "identity assert": identity.assertions,
+    "identity reviews": identity.reviews,
+    "identity labels": identity.labels,
     "demo": demo.demo,
 }
 """Name -> function; of two words, the first is a group."""

@@ -207,7 +207,8 @@ _PUT_REVIEW = """
 INSERT INTO reviews (a, b, why, weight, model, evidence, vector, position, answer, author)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (a, b) DO UPDATE SET why = excluded.why, weight = excluded.weight, model = excluded.model,
-    evidence = excluded.evidence, vector = excluded.vector, position = excluded.position, answer = NULL, author = NULL"""
+    evidence = excluded.evidence, vector = excluded.vector, position = excluded.position, answer = NULL,
+    author = NULL"""
 _ANSWER = "UPDATE reviews SET answer = %s, author = %s WHERE a = %s AND b = %s"
 _DROP_REQUEST = "DELETE FROM approvals WHERE request = %s"
 _PUT_REQUEST = """

@@ -13,10 +13,14 @@ from services.identity import decision_store, store
 from services.identity.api import identities, lookups
 from services.identity.application import IdentityApplication
 from services.identity.batch import Matching
+from services.identity.comparing import Comparing
 from services.identity.consumer import NAME, TOPIC, make_consumer
 from services.identity.lookups import Lookups
 from services.identity.matching.fingerprint import fingerprints
 from services.identity.matching.lookup import tokens
+from services.identity.matching.model import shipped
+from services.identity.steward_api import assertions, comparisons, reviews
+from services.identity.stewardship import Stewardship
 from shared.access.recording import Recording
 from shared.access.tokens import Verifier
 from shared.audit.sequencer import Sequencer
@@ -76,11 +80,18 @@ class Service:
             auditing=Auditing(self.log.newest, lambda: self._sequencer) if settings.audit_keys else None,
             parked=consumer.parked,
         )
+        stewardship = self._stewardship = Stewardship(self.log)
+        application = IdentityApplication(self.log, stewardship)
+        index = keys.blind_index_key
+        comparing = Comparing(self.log, fingerprints(index), tokens(index), shipped())
         self.app: FastAPI = create_app(
             settings,
             Verifier.from_file(given(settings.jwks_file), settings.token_issuer, settings.token_audience),
             [
-                identities(IdentityApplication(self.log)),
+                identities(application),
+                assertions(stewardship),
+                reviews(stewardship),
+                comparisons(comparing, application.number_of, self.access.journal),
                 lookups(Lookups(self.log, keys.blind_index_key), self.access.journal),
                 parking(consumer.parked, consumer.redrive),
             ],
@@ -99,6 +110,7 @@ class Service:
         try:
             yield {
                 "kafka": partial(stream, settings, self._topics, relay=relay, subscription=self._subscription),
+                "expiry": self._stewardship.run_expiry,
                 **signing(self._sequencer),
                 **indexing(NAME, settings.postgres_url),
                 **self.access.tasks(),

@@ -5,7 +5,9 @@ Each command is one transaction under the log's lock: what was said, and what fo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import combinations, groupby
 from operator import itemgetter
@@ -23,13 +25,15 @@ from services.identity.domain.identities import Identities, Pair, pair
 from services.identity.domain.reviews import Question, Ranked, queue
 from services.identity.matching.rules import VERSION as MATCHING_RULES
 from services.identity.matching.rules import names
-from shared.errors import Conflict, Forbidden, NotFound
-from shared.eventlog.commit import digest
+from shared.clock import Clock, SystemClock
+from shared.errors import Conflict, Forbidden, NotFound, Unavailable
 from shared.eventlog.log import Log, Transaction
-from shared.events.envelope import Cause, Contract, Id, Instant, Word
+from shared.events.envelope import Actor, Cause, Contract, Id, Instant, Word
 from shared.events.identity import ApprovalDecided, ApprovalRequested, ReviewClosed
-from shared.ids import derive
+from shared.ids import derive, uuid7
 
+EXPIRY = Actor(id="identity.expiry.v1", kind="rule")
+EXPIRY_SECONDS = 30.0
 FOUR_EYES = 20
 """A decision that touches more customers at once than this needs a second person."""
 ALIKE = 100
@@ -91,8 +95,11 @@ class Decision(_Command):
 class Stewardship:
     """Commands and questions of those who look after identities."""
 
-    def __init__(self, log: Log, *, rescore: Rescore | None = None, four_eyes: int = FOUR_EYES) -> None:
+    def __init__(
+        self, log: Log, *, rescore: Rescore | None = None, four_eyes: int = FOUR_EYES, clock: Clock | None = None
+    ) -> None:
         self._log = log
+        self._clock = clock or SystemClock()
         self._rescore = rescore or by_exact_rules
         self._four_eyes = four_eyes
 
@@ -179,8 +186,15 @@ class Stewardship:
         said = [closed, *_said(state, command)]
         return follow(state, said, ends, scored, guard=guard, parted=ends, reason=response.reason)
 
-    async def expire(self, now: datetime, cause: Callable[[Pair], Cause], limit: int = 100) -> int:
-        """Ends assertions that are over at `now`; answers how many pairs it was."""
+    async def run_expiry(self) -> None:
+        """Ends what is over, every now and then, until cancelled."""
+        while True:
+            with suppress(Unavailable):
+                await self.expire(self._clock.now())
+            await asyncio.sleep(EXPIRY_SECONDS)
+
+    async def expire(self, now: datetime, limit: int = 100) -> int:
+        """Ends assertions that are over at `now`; answers how many pairs it was. Raises Unavailable (retry)."""
         over = await self._log.in_thread(lambda: self._over(now, limit))
         for ends in over:
 
@@ -188,7 +202,10 @@ class Stewardship:
                 command = Withdraw(a=ends[0], b=ends[1], says="never", reason="expired")
                 return self._follow(tx, state, command, expire(state, *ends))
 
-            await run(self._log, ends, cause(ends), digest(b"expire"), decide)
+            command = uuid7()
+            await run(
+                self._log, ends, Cause(EXPIRY, "identity", "service", command, command, command), b"expiry", decide
+            )
         return len(over)
 
     async def queue(self, limit: int) -> list[tuple[Ranked, Review]]:

@@ -41,9 +41,7 @@ class TooFewLabels(ValueError):
 
 def labelled(pairs: Sequence[tuple[Normal, Normal, bool]], model: Model) -> Labelled:
     """Compares labelled pairs. The model gives the frequencies."""
-    return Labelled(
-        stack(compare(a, b, model) for a, b, _ in pairs), np.array([same for *_, same in pairs], np.bool_)
-    )
+    return Labelled(stack(compare(a, b, model) for a, b, _ in pairs), np.array([same for *_, same in pairs], np.bool_))
 
 
 def calibrate(data: Labelled, model: Model, *, spread: float = SPREAD) -> Model:
@@ -59,7 +57,9 @@ def calibrate(data: Labelled, model: Model, *, spread: float = SPREAD) -> Model:
     for _ in range(ROUNDS):
         current = with_numbers(model, now)
         weights = totals(data.vectors, current).weights
-        slopes = np.stack([totals(data.vectors, moved).weights - weights for moved in _moved(model, now)], axis=1) / STEP
+        slopes = (
+            np.stack([totals(data.vectors, moved).weights - weights for moved in _moved(model, now)], axis=1) / STEP
+        )
         now = now + np.clip(_step(weights, slopes, data.same, now - start, spread), -LARGEST, LARGEST)
     return with_numbers(model, now)
 

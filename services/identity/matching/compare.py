@@ -143,7 +143,9 @@ def weigh(levels: Levels, model: Model) -> Score:
     """The weight of a pair with a bar for every field that both records know and every limit that was reached."""
     parts = parts_of(levels, model)
     bars = [
-        Bar(name, LEVELS[name][code], part) for name, code, part in zip(FIELDS, levels.codes, parts, strict=True) if code
+        Bar(name, LEVELS[name][code], part)
+        for name, code, part in zip(FIELDS, levels.codes, parts, strict=True)
+        if code
     ]
     reached = zip(NAMES, limits(levels.codes, parts, model), strict=True)
     bars.extend(Bar(name, "limit", weight) for name, weight in reached if weight)

@@ -12,6 +12,7 @@ from services.identity.matching.compare import Levels
 from services.identity.matching.limits import limited
 from services.identity.matching.model import FIELDS, Model
 
+
 class Vectors(NamedTuple):
     """codes[pair, field] and rarities[pair, field], in the order of FIELDS."""
 
