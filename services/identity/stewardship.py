@@ -176,13 +176,14 @@ class Stewardship:
         a, b = ends
         closed = ReviewClosed(a=a, b=b, answer=response.answer, reason=response.reason)
         if response.answer == "unsure":
-            return follow(state, [closed], ends, self._found(tx, state, ends)[0])
+            scored, guard = self._found(tx, state)
+            return follow(state, [closed], ends, scored, guard=guard)
         command = Assert(a=a, b=b, says=response.answer, reason=response.reason, overrule=response.overrule)
         if command.says == "same":
             check_not_restricted(tx, ends)
         if _size(state, a, b) > self._four_eyes:
             raise Conflict(f"this answer touches more than {self._four_eyes} customers; request it as an assertion")
-        scored, guard = self._found(tx, state, ends)
+        scored, guard = self._found(tx, state)
         said = [closed, *_said(state, command)]
         return follow(state, said, ends, scored, guard=guard, parted=ends, reason=response.reason)
 
@@ -246,13 +247,13 @@ class Stewardship:
         if not said:
             return Answer([], membership(state, command.a, changed=False))
         before = dict(state.identity_of)
-        scored, guard = self._found(tx, state, ends)
+        scored, guard = self._found(tx, state)
         events = follow(state, said, ends, scored, guard=guard, parted=pair(*ends), reason=command.reason)
         changed = any(identity != before.get(customer) for customer, identity in state.identity_of.items())
         return Answer(events, membership(state, command.a, changed=changed))
 
-    def _found(self, tx: Transaction, state: Identities, about: Collection[str]) -> Found:
-        return self._rescore(tx, state, set().union(*(state.family(customer) for customer in about)))
+    def _found(self, tx: Transaction, state: Identities) -> Found:
+        return self._rescore(tx, state, set(state.identity_of))
 
     def _request(self, request_id: str) -> Request:
         with self._log.transaction() as tx:

@@ -45,7 +45,7 @@ class Desk:
         at_once(make_consumer(self.log, Matching(fingerprints(b"k" * 32))).handle(records))
 
     def _rescore(self, _: Any, __: Any, customers: Any) -> Any:
-        return [one for one in self.found.values() if {one.a, one.b} & set(customers)], nothing_against
+        return [one for one in self.found.values() if {one.a, one.b} <= set(customers)], nothing_against
 
     def find(self, a: int, b: int, weight: int, band: Any = "merge", vector: str | None = None) -> None:
         ends = pair(self.ids[a], self.ids[b])
@@ -153,9 +153,11 @@ def test_what_a_second_person_refuses_is_not_done() -> None:
 
 
 def opened(desk: Desk) -> list[Any]:
-    """Has the questions asked, by a decision that changes nothing about who they are."""
-    for number in range(len(desk.ids) - 1):
-        desk.say("never", number, len(desk.ids) - 1)
+    """Has the questions asked, by decisions that are taken back."""
+    for a, b in list(desk.found):
+        desk.say("never", desk.ids.index(a), desk.ids.index(b))
+        command = Withdraw(a=a, b=b, says="never", reason="wrong")
+        at_once(desk.stewardship.withdraw(command, cause(), b"withdraw"))
     return desk.queue()
 
 
