@@ -19,6 +19,7 @@ from deploy.commands import (
     diff,
     erase,
     exposed,
+    identity,
     importing,
     keys,
     logs,
@@ -97,6 +98,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "match explain": match_explain.explaining,
     "match shadow": match_shadow.shadow,
     "match splink": match_splink.splink,
+    "identity assert": identity.assertions,
+    "identity reviews": identity.reviews,
+    "identity labels": identity.labels,
     "demo": demo.demo,
 }
 """Name -> function; of two words, the first is a group. A name that is a group too is what the group does by itself."""
