@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -78,10 +79,10 @@ class Office:
         return at_once(self.rules.set(command, cause(), b"rules"))
 
     def assign(self, *rows: Assignment, rule: str | None = None) -> list[RowAnswer]:
-        return at_once(self.numbers.assign(Assign(rows=rows, rule=rule), cause()))
+        return asyncio.run(self.numbers.assign(Assign(rows=rows, rule=rule), cause()))
 
     def take_over(self, *rows: KnownNumber) -> list[RowAnswer]:
-        return at_once(self.numbers.take_over(TakeOver(rows=rows), cause()))
+        return asyncio.run(self.numbers.take_over(TakeOver(rows=rows), cause()))
 
     def lease(self, count: int, **more: Any) -> dict[str, Any]:
         return at_once(
