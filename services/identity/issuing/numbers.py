@@ -11,6 +11,7 @@ from typing import Any
 from services.identity.issuing.commands import MAX_ROWS, Assign, Assignment, KnownNumber, RowAnswer, TakeOver
 from services.identity.issuing.desk import Decide, Decision, Desk
 from shared.clock import Clock
+from shared.errors import Unavailable
 from shared.eventlog.log import Log
 from shared.events.envelope import Cause
 
@@ -77,10 +78,14 @@ class Numbers:
             room -= len(group[-1].rows)
         try:
             answers = await self._log.in_thread(lambda: self._write(group))
-        except Exception as error:  # noqa: BLE001 - every waiting caller gets the reason
+        except BaseException as error:
+            # Every waiting caller gets the reason, also when this process is ending.
+            ending = not isinstance(error, Exception)
             for asked in group:
                 if not asked.future.done():
-                    asked.future.set_exception(error)
+                    asked.future.set_exception(Unavailable("the identity service is stopping") if ending else error)
+            if ending:
+                raise
             return
         for asked, rows in zip(group, answers, strict=True):
             if not asked.future.done():  # its caller may have gone away
