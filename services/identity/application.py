@@ -124,7 +124,7 @@ class IdentityApplication:
         events = [recorded.data for recorded in self._log.load_now(stream_of(customer))]
         return {
             "customer": customer,
-            "number": next((event.number for event in events if isinstance(event, NumberAssigned)), None),
+            "number": next((event.number for event in reversed(events) if isinstance(event, NumberAssigned)), None),
             "aliases": [event.alias for event in events if isinstance(event, AliasAdded)],
         }
 

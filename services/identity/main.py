@@ -95,7 +95,7 @@ class Service:
         application = IdentityApplication(self.log, stewardship)
         index = keys.blind_index_key
         comparing = Comparing(
-            self.log, fingerprints(keys.blind_index_key, judge.model), tokens(keys.blind_index_key), judge
+            self.log, fingerprints(index, judge.model), tokens(index), judge
         )
         self.app: FastAPI = create_app(
             settings,

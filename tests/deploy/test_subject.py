@@ -27,6 +27,8 @@ from services.customer.intake.importing import Intake
 from services.projections.fold import fold_all
 from services.projections.views.customer import CUSTOMER
 from services.projections.views.golden import golden
+from services.projections.views.survivorship import DEFAULT
+from services.projections.views.values import held, opened_of
 from shared.clock import SystemClock
 from shared.errors import CustlogError
 from shared.events import customer as says
@@ -81,14 +83,14 @@ def one_person(*streams: list[Recorded]) -> dict[str, Any]:
     link = recorded(Linked(a=customers[0], b=customers[-1], evidence=(), decided_by="test", moves=moves), customers[0])
     events = [event for stream in streams for event in stream]
     (document,) = fold_all([*events, link], (CUSTOMER,))["customer"].values()
-    by_id = {(event.customer, event.id): event for event in events}
+    opened = opened_of(events)
     return {
         field: (
-            replay._value(by_id[chosen["member"], chosen["event"]], field, chosen.get("contact")),
-            chosen["at"],
-            chosen["why"],
+            entry["value"] if "value" in entry else held(opened, entry["event"], field, entry.get("contact", "")),
+            entry["at"],
+            entry["why"],
         )
-        for field, chosen in golden(document["members"]).items()
+        for field, entry in golden(document["members"], opened, DEFAULT.policy).items()
     }
 
 
