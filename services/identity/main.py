@@ -94,9 +94,7 @@ class Service:
         stewardship = self._stewardship = Stewardship(self.log, rescore=weighed_again(judge))
         application = IdentityApplication(self.log, stewardship)
         index = keys.blind_index_key
-        comparing = Comparing(
-            self.log, fingerprints(index, judge.model), tokens(index), judge
-        )
+        comparing = Comparing(self.log, fingerprints(index, judge.model), tokens(index), judge)
         self.app: FastAPI = create_app(
             settings,
             Verifier.from_file(given(settings.jwks_file), settings.token_issuer, settings.token_audience),

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deploy import portable, replay, subject
+from deploy import portable, subject
 from deploy.replay import Life
 from deploy.subject import Held
 from services.customer.application import Application, Context, registration

@@ -10,7 +10,7 @@ from services.identity.numbering.rule import render
 from services.identity.numbering.rulebook import DEFAULT_RULE
 from tests.identity.numbering_rules import REGION
 from tests.identity.test_api import Http, http
-from tests.identity.test_rules import person
+from tests.identity.people import person
 from tests.identity.world import World, customers
 
 pytestmark = pytest.mark.server
