@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy.history import History
+from services.projections.views.membership import members_at
 from shared.access.levels import Level
 from shared.access.policy import ROLES, Sight, allows, sees
 from shared.as_of import AsOf
@@ -47,7 +48,7 @@ class Seen:
 
 def seen(history: History, customer: str, as_of: AsOf | None) -> Seen:
     """Of the customers that were one identity with this one then."""
-    members = tuple(history.members(customer, as_of))
+    members = tuple(sorted(members_at(history.together(customer, as_of), customer)))
     could: dict[str, Mapping[str, Sight]] = {
         role: {level.value: sees([role], level) for level in Level} for role in ROLES if allows([role], "customer.read")
     }

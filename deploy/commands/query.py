@@ -22,7 +22,7 @@ from deploy.trail.asker import PURPOSE, PurposeOption, TokenOption, asker
 from deploy.trail.leaving import leave
 from deploy.trail.question import Order, Place, Question, types_of
 from deploy.trail.search import Search
-from deploy.trail.together import members, moves
+from services.projections.views.membership import members_at
 from shared.access.exports import Export
 from shared.events.catalogue import LOGS
 from shared.ids import is_uuid
@@ -77,7 +77,8 @@ def query(
     with open_history(chosen) as history:
         search = Search(history.connections, whole=whole)
         if customer is not None:
-            question = question.about(members(moves(search), history.customer(customer)))
+            known = history.customer(customer)
+            question = question.about(members_at(history.together(known, whole=whole), known))
         if to_file is not None:
             file, places = export.checked(to_file), search.places(question, order)
             found = (telling.row(each, who.roles) for each in search.records(places, question))

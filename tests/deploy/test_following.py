@@ -18,7 +18,7 @@ from services.customer.domain.customer import contact_id_of
 from services.customer.intake.importing import ROW_BYTES
 from shared.events import customer as says
 from shared.events import notifications as notes
-from shared.events.envelope import ERASED, Recorded
+from shared.events.envelope import ERASED, Contract, Recorded
 from shared.events.identity import Linked, Separated
 from tests.deploy.other_system import other_system
 from tests.support.events import History, an_id, customer_registered
@@ -36,7 +36,7 @@ def registered(external_id: str, source: str = "crm") -> says.CustomerRegistered
     return customer_registered("Ada Example", external_id=external_id, source=source)
 
 
-def ada(*more: says.Contract) -> History:
+def ada(*more: Contract) -> History:
     return History().tell(ADA, registered("a-1")).tell(ADA, *more)
 
 
@@ -186,10 +186,11 @@ def test_a_link_by_hand_is_taken_over_as_long_as_nobody_took_it_away() -> None:
 
 def test_only_follow_ups_that_are_still_planned_go_along() -> None:
     history = ada()
-    for name, kind in (("to come", "follow_up"), ("done", "follow_up"), ("birthday", "birthday")):
+    kinds: dict[str, notes.ReminderKind] = {"to come": "follow_up", "done": "follow_up", "birthday": "birthday"}
+    for name, kind in kinds.items():
         planned = notes.ReminderPlanned(
             reminder_id=an_id(name),
-            kind=kind,  # type: ignore[arg-type]
+            kind=kind,
             due_at=datetime(2027, 1, 1, tzinfo=UTC),
             local_date=datetime(2027, 1, 1, tzinfo=UTC).date(),
             zone="UTC",
