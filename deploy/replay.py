@@ -10,6 +10,7 @@ from typing import Any
 from deploy.changes.shown import LABELS, disclosed_by
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import State
+from deploy.envelope import envelope
 from deploy.history import History
 from services.projections.fold import Difference, compare, fold_all, fold_identity
 from services.projections.views.customer import CUSTOMER
@@ -162,19 +163,4 @@ def life(history: History, customer: str, as_of: AsOf | None, *, whole: bool = F
 
 def event_json(event: Recorded) -> dict[str, Any]:
     """The event with its envelope, as JSON values."""
-    return {
-        "log": event.log,
-        "position": event.position,
-        "stream": event.stream,
-        "seq": event.seq,
-        "type": f"{event.type}.v{event.version}",
-        "recorded_at": event.recorded_at,
-        "occurred_at": event.occurred_at,
-        "actor": f"{event.actor.kind}:{event.actor.id}",
-        "channel": event.channel,
-        "purpose": event.purpose,
-        "command": event.command,
-        "correlation": event.correlation,
-        "customer": event.customer,
-        "data": event.data.model_dump(mode="json", exclude_none=True),
-    }
+    return {**envelope(event), "data": event.data.model_dump(mode="json", exclude_none=True)}

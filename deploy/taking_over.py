@@ -19,11 +19,11 @@ from deploy.client import Client, connect
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
 from deploy.following import At
+from services.customer.domain.command_names import TOLD
 from services.customer.domain.customer import contact_id_of, relationship_id_of
-from services.customer.intake.since import COMMANDS
 
 PATHS: Mapping[str, tuple[str, str]] = {
-    **{name: ("customer", f"/customers/{{customer}}/{name}") for name in COMMANDS},
+    **{name: ("customer", f"/customers/{{customer}}/{name}") for name in TOLD},
     "edit": ("customer", "/customers/{customer}"),
     "add-relationship": ("customer", "/customers/{customer}/add-relationship"),
     "end-relationship": ("customer", "/customers/{customer}/end-relationship"),
@@ -40,7 +40,7 @@ PATHS: Mapping[str, tuple[str, str]] = {
     "link": ("identity", "/links"),
 }
 """Command of a line -> service and address. A file has no say in what else is sent."""
-OF_CUSTOMER = frozenset({*COMMANDS, "add-relationship", "end-relationship"})
+OF_CUSTOMER = frozenset({*TOLD, "add-relationship", "end-relationship"})
 """Those that change the stream of the customer itself."""
 WAIT_SECONDS = 60
 """For a service that has not heard of the customer yet."""

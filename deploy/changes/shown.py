@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from deploy.changes.facts import Fact
+from deploy.envelope import envelope
 from services.projections.api.shown import Shown, Sight, contact_mask
 from shared.access.levels import Level
 from shared.access.policy import MaskKind, sees
@@ -61,17 +62,7 @@ class Showing:
         levels = event.data.LEVELS
         data = event.data.model_dump(mode="json", exclude_none=True)
         return {
-            "log": event.log,
-            "position": event.position,
-            "type": f"{event.type}.v{event.version}",
-            "recorded_at": event.recorded_at,
-            "occurred_at": event.occurred_at,
-            "actor": f"{event.actor.kind}:{event.actor.id}",
-            "channel": event.channel,
-            "purpose": event.purpose,
-            "command": event.command,
-            "correlation": event.correlation,
-            "customer": event.customer,
+            **envelope(event),
             "source": self._source(event.customer),
             "data": {
                 name: value

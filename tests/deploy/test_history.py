@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from deploy.history import History
 from services.projections.views.membership import members_at, moves_of
@@ -43,7 +44,8 @@ def touching(events: list[Recorded], customer: str) -> list[Recorded]:
 def test_the_links_of_a_customer_are_found_however_far_the_index_is(history: History, indexed: int) -> None:
     connection = history.connections["identity"]
     if indexed:
-        with closing(TrailIndex(connection.info.dsn, "identity")) as index:
+        url = make_conninfo(connection.info.dsn, password=connection.info.password)
+        with closing(TrailIndex(url, "identity")) as index:
             index.advance(most=indexed)
         assert filled(connection) == min(indexed, history.heads()["identity"])
 
