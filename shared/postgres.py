@@ -1,8 +1,9 @@
 """How connections that are kept for long are made: a server that is lost is noticed within some ten seconds."""
 
 from collections.abc import Mapping
+from typing import Any
 
-LASTING: Mapping[str, int] = {
+LASTING: Mapping[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
