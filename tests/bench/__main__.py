@@ -23,6 +23,7 @@ from tests.bench import (
     audit,
     consume_peers,
     crud,
+    erasure,
     fold,
     imports,
     machine,
@@ -53,6 +54,7 @@ PATHS: dict[str, Callable[[Stand, Plan], Awaitable[list[Result]]]] = {
     "visible": visible.measure,
     "rebuild": rebuild.measure,
     "past": past.measure,
+    "erasure": erasure.measure,
 }
 FULL = Plan(rounds=5, seconds=3, size=20_000)
 SMOKE = Plan(rounds=1, seconds=0.5, size=1_000, fetch=False)

@@ -8,6 +8,8 @@ import io
 import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -38,6 +40,7 @@ from shared.events.envelope import ERASED, Actor, Recorded
 from shared.events.identity import Linked, Move
 from shared.ids import uuid7
 from tests.customer.test_properties import customer_commands
+from tests.deploy.other_system import other_system
 from tests.support.events import an_id, recorded
 from tests.support.memory_log import MemoryLog
 
@@ -96,21 +99,10 @@ def one_person(*streams: list[Recorded]) -> dict[str, Any]:
 
 async def imported(packed: bytes) -> list[list[Recorded]]:
     """The streams of the customers that an empty system makes of an export."""
-    log = MemoryLog("customer")
-    application = Application(log, SystemClock())
-    made = []
-    for source, content in subject.intake_files(packed).items():
-        delivery = Delivery(source, "ndjson", Actor(id="u1", kind="user"), "import", "service", uuid7(), "key")
-
-        async def body(content: bytes = content) -> AsyncIterator[bytes]:
-            yield content
-
-        answers = [
-            orjson.loads(line) async for part in Intake(application, delivery).run(body()) for line in part.splitlines()
-        ]
-        assert all(answer["status"] == 201 for answer in answers[:-1]), answers
-        made += [await log.load(f"customer-{answer['id']}") for answer in answers[:-1]]
-    return made
+    with TemporaryDirectory() as folder:
+        async with other_system(Path(folder)) as other:
+            await other.take(packed)
+            return list((await other.streams()).values())
 
 
 def export(*streams: list[Recorded], others: tuple[Recorded, ...] = (), accesses: tuple[Recorded, ...] = ()) -> bytes:

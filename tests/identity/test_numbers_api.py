@@ -9,8 +9,8 @@ import pytest
 from services.identity.numbering.rule import render
 from services.identity.numbering.rulebook import DEFAULT_RULE
 from tests.identity.numbering_rules import REGION
-from tests.identity.test_api import Http, http
 from tests.identity.people import person
+from tests.identity.test_api import Http, http
 from tests.identity.world import World, customers
 
 pytestmark = pytest.mark.server
