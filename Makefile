@@ -50,7 +50,7 @@ bench: setup
 	@$(RUN)/python -m tests.bench
 
 matchers: setup
-	@$(RUN)/python -m tests.bench.matching
+	@$(RUN)/python -m tests.bench.matchers
 
 peers: setup
 	@$(RUN)/python -m tests.bench.peers.install

@@ -115,11 +115,16 @@ class IdentityApplication:
 
         return await self._log.in_thread(work)
 
+    async def number_of(self, customer: str) -> str | None:
+        """The number of a customer, None if it has none."""
+        member = await self._log.in_thread(lambda: self._member(customer))
+        return None if member["number"] is None else str(member["number"])
+
     def _member(self, customer: str) -> dict[str, Any]:
         events = [recorded.data for recorded in self._log.load_now(stream_of(customer))]
         return {
             "customer": customer,
-            "number": next((event.number for event in events if isinstance(event, NumberAssigned)), None),
+            "number": next((event.number for event in reversed(events) if isinstance(event, NumberAssigned)), None),
             "aliases": [event.alias for event in events if isinstance(event, AliasAdded)],
         }
 

@@ -50,7 +50,7 @@ def perform(
     known = tx.recall(cause.command, digest)
     if known is not None:
         return _committed(known).result
-    state = store.identities(tx.cursor, customers, with_links=True)
+    state = store.identities(tx.cursor, decision_store.reach(tx.cursor, customers), with_links=True)
     for customer in customers:
         state.identity(customer)
     answer = decide(tx, state)

@@ -161,6 +161,10 @@ def _questions(changes: Changes, position: int, author: str, event: Contract) ->
             pass
 
 
+REACH = 200
+"""As many customers are looked at for one decision besides those of the identities themselves."""
+
+
 def create_tables(cursor: Cursor[Any]) -> None:
     """Creates what is missing, behind the tables of `store`; what older builds kept is kept."""
     cursor.execute(DDL)
@@ -207,7 +211,8 @@ _PUT_REVIEW = """
 INSERT INTO reviews (a, b, why, weight, model, evidence, vector, position, answer, author)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (a, b) DO UPDATE SET why = excluded.why, weight = excluded.weight, model = excluded.model,
-    evidence = excluded.evidence, vector = excluded.vector, position = excluded.position, answer = NULL, author = NULL"""
+    evidence = excluded.evidence, vector = excluded.vector, position = excluded.position, answer = NULL,
+    author = NULL"""
 _ANSWER = "UPDATE reviews SET answer = %s, author = %s WHERE a = %s AND b = %s"
 _DROP_REQUEST = "DELETE FROM approvals WHERE request = %s"
 _PUT_REQUEST = """
@@ -216,6 +221,12 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (request) DO NOT
 _AMONG = " WHERE a = ANY(%s::uuid[]) AND b = ANY(%s::uuid[])"
 _ASSERTIONS = "SELECT a::text, b::text, says, author, reason, expires, position FROM assertions"
 _REVIEWS = "SELECT a::text, b::text, why, weight, model, evidence, vector, position, answer, author FROM reviews"
+_TIED = """
+WITH family AS (
+    SELECT customer FROM members
+    WHERE identity IN (SELECT identity FROM members WHERE customer = ANY(%s::uuid[])))
+SELECT a::text, b::text FROM reviews WHERE answer IS NULL
+AND (a IN (SELECT customer FROM family) OR b IN (SELECT customer FROM family))"""
 _REQUESTS = """
 SELECT request::text, a::text, b::text, says, reason, size, expires, overrule, alone, author, position
 FROM approvals"""
@@ -271,6 +282,19 @@ def answered_reviews(cursor: Cursor[Any], limit: int) -> dict[Pair, Review]:
 
 def _reviews(rows: Iterable[dict[str, Any]]) -> dict[Pair, Review]:
     return {(row.pop("a"), row.pop("b")): Review(**{**row, "evidence": tuple(row["evidence"].split())}) for row in rows}
+
+
+def reach(cursor: Cursor[Any], customers: Collection[str]) -> set[str]:
+    """These customers and whoever is tied to their identities by open questions, and on so; not more than REACH.
+
+    What a decision about the first changes may settle those questions.
+    """
+    found, fresh = set(customers), set(customers)
+    while fresh and len(found) < REACH:
+        rows = cursor.execute(_TIED, (list(fresh),)).fetchall()
+        fresh = {end for row in rows for end in (row["a"], row["b"])} - found
+        found |= fresh
+    return found
 
 
 def request(cursor: Cursor[Any], request_id: str) -> Request | None:

@@ -14,6 +14,7 @@ from services.identity import decision_store, store
 from services.identity.api import identities, lookups
 from services.identity.application import IdentityApplication
 from services.identity.batch import Matching
+from services.identity.comparing import Comparing
 from services.identity.consumer import NAME, TOPIC, make_consumer
 from services.identity.issuing.leases import Leases
 from services.identity.issuing.numbers import Numbers
@@ -26,6 +27,7 @@ from services.identity.matching.lookup import tokens
 from services.identity.matching.model import Model, UnknownModel, from_json, shipped
 from services.identity.numbers_api import numbers
 from services.identity.records import weighed_again
+from services.identity.steward_api import assertions, comparisons, reviews
 from services.identity.stewardship import Stewardship
 from shared.access.recording import Recording
 from shared.access.tokens import Verifier
@@ -70,7 +72,6 @@ class Service:
         judge = Judge(model_of(settings.match_model))
         matching = Matching(fingerprints(keys.blind_index_key, judge.model), judge, tokens(keys.blind_index_key))
         consumer = make_consumer(self.log, matching)
-        stewardship = Stewardship(self.log, rescore=weighed_again(judge))
         self._subscription = subscribe(
             kafka_broker(settings.kafka, NAME),
             [topic],
@@ -90,12 +91,19 @@ class Service:
             auditing=Auditing(self.log.newest, lambda: self._sequencer) if settings.audit_keys else None,
             parked=consumer.parked,
         )
+        stewardship = self._stewardship = Stewardship(self.log, rescore=weighed_again(judge))
+        application = IdentityApplication(self.log, stewardship)
+        index = keys.blind_index_key
+        comparing = Comparing(self.log, fingerprints(index, judge.model), tokens(index), judge)
         self.app: FastAPI = create_app(
             settings,
             Verifier.from_file(given(settings.jwks_file), settings.token_issuer, settings.token_audience),
             [
-                identities(IdentityApplication(self.log, stewardship)),
+                identities(application),
                 numbers(Numbers(self.log, clock), Rules(self.log, clock), Leases(self.log, clock), Questions(self.log)),
+                assertions(stewardship),
+                reviews(stewardship),
+                comparisons(comparing, application.number_of, self.access.journal),
                 lookups(Lookups(self.log, keys.blind_index_key), self.access.journal),
                 parking(consumer.parked, consumer.redrive),
             ],
@@ -114,6 +122,7 @@ class Service:
         try:
             yield {
                 "kafka": partial(stream, settings, self._topics, relay=relay, subscription=self._subscription),
+                "expiry": self._stewardship.run_expiry,
                 **signing(self._sequencer),
                 **indexing(NAME, settings.postgres_url),
                 **self.access.tasks(),

@@ -5,7 +5,9 @@ Each command is one transaction under the log's lock: what was said, and what fo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -19,13 +21,15 @@ from services.identity.domain.clustering import Guard, Scored
 from services.identity.domain.deciding import follow
 from services.identity.domain.identities import Identities, Pair, pair
 from services.identity.domain.reviews import Question, Ranked, queue
-from shared.errors import Conflict, Forbidden, NotFound
-from shared.eventlog.commit import digest
+from shared.clock import Clock, SystemClock
+from shared.errors import Conflict, Forbidden, NotFound, Unavailable
 from shared.eventlog.log import Log, Transaction
-from shared.events.envelope import Cause, Contract, Id, Instant, Word
+from shared.events.envelope import Actor, Cause, Contract, Id, Instant, Word
 from shared.events.identity import ApprovalDecided, ApprovalRequested, ReviewClosed
-from shared.ids import derive
+from shared.ids import derive, uuid7
 
+EXPIRY = Actor(id="identity.expiry.v1", kind="rule")
+EXPIRY_SECONDS = 30.0
 FOUR_EYES = 20
 """A decision that touches more customers at once than this needs a second person."""
 ALIKE = 100
@@ -84,8 +88,9 @@ class Decision(_Command):
 class Stewardship:
     """Commands and questions of those who look after identities."""
 
-    def __init__(self, log: Log, *, rescore: Rescore, four_eyes: int = FOUR_EYES) -> None:
+    def __init__(self, log: Log, *, rescore: Rescore, four_eyes: int = FOUR_EYES, clock: Clock | None = None) -> None:
         self._log = log
+        self._clock = clock or SystemClock()
         self._rescore = rescore
         self._four_eyes = four_eyes
 
@@ -162,18 +167,26 @@ class Stewardship:
         a, b = ends
         closed = ReviewClosed(a=a, b=b, answer=response.answer, reason=response.reason)
         if response.answer == "unsure":
-            return follow(state, [closed], ends, self._found(tx, state, ends)[0])
+            scored, guard = self._found(tx, state)
+            return follow(state, [closed], ends, scored, guard=guard)
         command = Assert(a=a, b=b, says=response.answer, reason=response.reason, overrule=response.overrule)
         if command.says == "same":
             check_not_restricted(tx, ends)
         if _size(state, a, b) > self._four_eyes:
             raise Conflict(f"this answer touches more than {self._four_eyes} customers; request it as an assertion")
-        scored, guard = self._found(tx, state, ends)
+        scored, guard = self._found(tx, state)
         said = [closed, *_said(state, command)]
         return follow(state, said, ends, scored, guard=guard, parted=ends, reason=response.reason)
 
-    async def expire(self, now: datetime, cause: Callable[[Pair], Cause], limit: int = 100) -> int:
-        """Ends assertions that are over at `now`; answers how many pairs it was."""
+    async def run_expiry(self) -> None:
+        """Ends what is over, every now and then, until cancelled."""
+        while True:
+            with suppress(Unavailable):
+                await self.expire(self._clock.now())
+            await asyncio.sleep(EXPIRY_SECONDS)
+
+    async def expire(self, now: datetime, limit: int = 100) -> int:
+        """Ends assertions that are over at `now`; answers how many pairs it was. Raises Unavailable (retry)."""
         over = await self._log.in_thread(lambda: self._over(now, limit))
         for ends in over:
 
@@ -181,7 +194,10 @@ class Stewardship:
                 command = Withdraw(a=ends[0], b=ends[1], says="never", reason="expired")
                 return self._follow(tx, state, command, expire(state, *ends))
 
-            await run(self._log, ends, cause(ends), digest(b"expire"), decide)
+            command = uuid7()
+            await run(
+                self._log, ends, Cause(EXPIRY, "identity", "service", command, command, command), b"expiry", decide
+            )
         return len(over)
 
     async def queue(self, limit: int) -> list[tuple[Ranked, Review]]:
@@ -222,13 +238,13 @@ class Stewardship:
         if not said:
             return Answer([], membership(state, command.a, changed=False))
         before = dict(state.identity_of)
-        scored, guard = self._found(tx, state, ends)
+        scored, guard = self._found(tx, state)
         events = follow(state, said, ends, scored, guard=guard, parted=pair(*ends), reason=command.reason)
         changed = any(identity != before.get(customer) for customer, identity in state.identity_of.items())
         return Answer(events, membership(state, command.a, changed=changed))
 
-    def _found(self, tx: Transaction, state: Identities, about: Collection[str]) -> Found:
-        return self._rescore(tx, state, set().union(*(state.family(customer) for customer in about)))
+    def _found(self, tx: Transaction, state: Identities) -> Found:
+        return self._rescore(tx, state, set(state.identity_of))
 
     def _request(self, request_id: str) -> Request:
         with self._log.transaction() as tx:

@@ -61,6 +61,9 @@ ON CONFLICT (customer) DO UPDATE
 SET version = excluded.version, key = excluded.key, nonce = excluded.nonce, ct = excluded.ct,
     restricted = excluded.restricted"""
 _PUT_VERSION = "UPDATE profiles SET version = %s WHERE customer = %s"
+_PUT_VERSIONS = """
+UPDATE profiles p SET version = given.version FROM unnest(%s::uuid[], %s::bigint[]) AS given (customer, version)
+WHERE p.customer = given.customer"""
 _PUT_EVIDENCE = """
 INSERT INTO evidence (key, customer, rule)
 SELECT * FROM unnest(%s::bytea[], %s::uuid[], %s::smallint[])"""
@@ -186,6 +189,12 @@ def put_profiles(cursor: Cursor[Any], changed: Sequence[Profile]) -> None:
 def put_version(cursor: Cursor[Any], customer: str, version: int) -> None:
     """The version of a customer's identity stream after a command."""
     _run(cursor, _PUT_VERSION, (version, customer))
+
+
+def put_versions(cursor: Cursor[Any], versions: Mapping[str, int]) -> None:
+    """The versions of several customers' identity streams."""
+    if versions:
+        _run(cursor, _PUT_VERSIONS, (_array(versions), _array(versions.values())))
 
 
 def put_evidence(cursor: Cursor[Any], added: Iterable[tuple[str, Mapping[bytes, int]]]) -> None:

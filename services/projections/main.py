@@ -105,6 +105,7 @@ class Service:
                 api.directory(self.store, self.access.journal, policies),
                 api.agenda(self.store, self.keyring, self.access.journal),
                 api.views(past, self.reconstruction, self.keyring, self.access.journal, policies),
+                api.erasures(self.store),
                 parking(self.application.parked, self.application.redrive),
                 api.operations(self.application, self.rebuild),
             ],

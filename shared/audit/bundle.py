@@ -118,9 +118,9 @@ def files(
     members = sorted({customer, *members})
     records = {name: _records(snapshot, members) for name, snapshot in logs.items()}
     links = links_of(records.get("identity", ()))
-    gone = sorted({end for link in links for end in link}.union(former) - set(members))
-    if gone and "identity" in records:
-        records["identity"] = _records(logs["identity"], [*members, *gone])
+    former = sorted({end for link in links for end in link}.union(former) - set(members))
+    if former and "identity" in records:
+        records["identity"] = _records(logs["identity"], [*members, *former])
         links = links_of(records["identity"])
     if members_of(customer, links) != members:
         raise Unprovable(f"the members given for customer {customer} are not those that the logs link with it")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from deploy.changes.answers import difference, why
 from deploy.changes.course import Step, course
 from deploy.changes.facts import OF_CUSTOMER, OF_IDENTITY, facts
-from deploy.changes.shown import Showing
+from deploy.changes.shown import Showing, disclosed_by
 from deploy.embedded.errors import EmbeddedError
 from services.projections.fold import fold_all
 from services.projections.views.customer import CUSTOMER
@@ -349,3 +349,25 @@ def test_after_all_steps_it_is_as_the_view_has_it(told: list[tuple[str, Any]], c
         last = [change for step in steps for change in step.changes if change.field == field][-1]
         assert last.after is not None
         assert last.after.says() == fact.says()
+
+
+def test_an_event_that_is_told_whole_shows_what_the_access_log_calls_so() -> None:
+    history = History().tell(ANN, customer_registered("Ann Example", PHONE, birth_date="1980-02-29"))
+    history.tell(
+        ANN,
+        says.ContactPointAdded(contact_id=an_id("c"), kind="phone", value=OTHER, raw=OTHER),
+        says.PreferenceNoted(topic="tea", value="green", source="call", confidence="1"),
+        says.ExtensionFieldSet(field="shoe", value=42),
+        says.IdentifierAdded(identifier=Identifier(type="tax", value="123")),
+        says.CustomerArchived(reason="moved"),
+    )
+
+    assert [disclosed_by(event) for event in history.events] == [
+        {"name", "birth_date", "contacts"},
+        {"contacts"},
+        {"preferences"},
+        {"extensions"},
+        {"identifiers"},
+        set(),
+    ]
+    assert [disclosed_by(event) for event in erased(history.events, ANN)] == [set()] * 6

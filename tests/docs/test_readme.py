@@ -23,6 +23,7 @@ PAGES = [
         "docs/api.md",
         "docs/audit.md",
         "docs/golden.md",
+        "docs/matching.md",
         "docs/operations.md",
     )
 ]

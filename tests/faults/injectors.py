@@ -81,6 +81,13 @@ async def stop(scene: Scene, fault: Fault) -> Evidence:
     return evidence
 
 
+async def witness_away(scene: Scene, fault: Fault) -> Evidence:
+    """The witness stands still, and is then killed: it has to go on from what it wrote, and to see what it missed."""
+    async with _stopped(scene.stand.pid(fault.target)):
+        await asyncio.sleep(fault.seconds)
+    return await _signalled(scene, fault.target, signal.SIGKILL)
+
+
 async def crash(scene: Scene, fault: Fault) -> Evidence:
     """The next process that comes by the crash point is gone in that instant."""
     armed = scene.stand.arm(fault.target)
@@ -258,6 +265,7 @@ INJECTORS: Mapping[str, Injector] = {
     "kill": kill,
     "restart": restart,
     "stop": stop,
+    "witness_away": witness_away,
     "crash": crash,
     **dict.fromkeys(("latency", "throttle", "black_hole", "reset", "half_close"), link),
     "disk_full": disk_full,

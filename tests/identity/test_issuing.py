@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -35,7 +36,7 @@ from services.identity.numbering.scheme import Numbering
 from services.identity.records import weighed_again
 from services.identity.stewardship import Stewardship
 from shared.clock import TestClock
-from shared.errors import Conflict, Invalid, NotFound
+from shared.errors import Conflict, Invalid, NotFound, Unavailable
 from shared.eventlog.mapper import parse
 from shared.events.envelope import Contract
 from shared.events.identity import AliasAdded, NumberAssigned
@@ -47,6 +48,7 @@ from tests.support.customer_topic import CustomerTopic
 from tests.support.logs import cause
 from tests.support.memory import at_once, in_memory
 from tests.support.memory_log import MemoryLog
+from tests.support.memory_tables import Died
 
 GERMAN = GivenFacts(kind="person", classes={"region": "DE"})
 FRENCH = GivenFacts(kind="person", classes={"region": "FR"})
@@ -57,7 +59,8 @@ class Office:
 
     def __init__(self) -> None:
         self.clock = TestClock()
-        self.log = MemoryLog("identity", clock=self.clock)
+        self.dies_at = ""
+        self.log = MemoryLog("identity", clock=self.clock, at=self.at)
         self.topic = CustomerTopic(self.log.keyring)
         self.consumer = make_consumer(self.log, Matching(fingerprints(b"k" * 32, shipped()), Judge(shipped())))
         self.application = IdentityApplication(self.log, Stewardship(self.log, rescore=weighed_again(Judge(shipped()))))
@@ -65,6 +68,11 @@ class Office:
         self.rules = Rules(self.log, self.clock)
         self.leases = Leases(self.log, self.clock)
         self.questions = Questions(self.log)
+
+    def at(self, step: str) -> None:
+        if step == self.dies_at:
+            self.dies_at = ""
+            raise Died
 
     def register(self, count: int, **how: Any) -> list[str]:
         found = list(customers(count))
@@ -78,10 +86,10 @@ class Office:
         return at_once(self.rules.set(command, cause(), b"rules"))
 
     def assign(self, *rows: Assignment, rule: str | None = None) -> list[RowAnswer]:
-        return at_once(self.numbers.assign(Assign(rows=rows, rule=rule), cause()))
+        return asyncio.run(self.numbers.assign(Assign(rows=rows, rule=rule), cause()))
 
     def take_over(self, *rows: KnownNumber) -> list[RowAnswer]:
-        return at_once(self.numbers.take_over(TakeOver(rows=rows), cause()))
+        return asyncio.run(self.numbers.take_over(TakeOver(rows=rows), cause()))
 
     def lease(self, count: int, **more: Any) -> dict[str, Any]:
         return at_once(
@@ -189,6 +197,47 @@ def test_a_move_keeps_the_number_or_gives_a_new_one_as_the_rule_says_and_back_th
     assert french.number != german.number
     assert (stays.number, stays.changed) == (kept.number, False)
     assert office.means(french.number or "").state == "alias"
+
+
+@pytest.mark.parametrize("step", ["before commit", "after commit"])
+def test_a_process_that_dies_around_its_commit_loses_no_serial_and_gives_no_number_twice(
+    office: Office, step: str
+) -> None:
+    office.set(REGION)
+    ann, bob = office.register(2)
+    office.dies_at = step
+    with pytest.raises(Died):
+        office.lease(2)
+    office.dies_at = step
+    with pytest.raises(Unavailable):
+        office.take_over(KnownNumber(customer=ann, number=render(40)))
+
+    answers = office.assign(*(Assignment(customer=customer, facts=GERMAN) for customer in (ann, bob)))
+    office.take_over(KnownNumber(customer=ann, number=render(40)))
+    (later,) = office.register(1)
+
+    serials = [event.serial for event in office.events(NumberAssigned) if event.rule == REGION.id]
+    leased = 2 if step == "after commit" else 0
+    assert serials == [1 + leased, 2 + leased]
+    assert len({answer.number for answer in answers}) == 2
+    assert office.means(render(41)).customer == later
+    assert [event.alias for event in office.events(AliasAdded)].count(render(40)) == 1
+
+
+def test_commands_that_arrive_together_are_written_together_and_answered_apart(office: Office) -> None:
+    people = office.register(20)
+
+    async def all_at_once() -> list[list[RowAnswer]]:
+        commands = [Assign(rows=(Assignment(customer=customer, facts=GERMAN),)) for customer in people]
+        return await asyncio.gather(*(office.numbers.assign(command, cause()) for command in commands))
+
+    office.set(REGION)
+    before = len(office.log.read(0, 100_000))
+    answers = asyncio.run(all_at_once())
+
+    assert [answer.customer for (answer,) in answers] == people
+    assert [event.serial for event in office.events(NumberAssigned) if event.rule == REGION.id] == list(range(1, 21))
+    assert len(office.log.read(0, 100_000)) == before + 40
 
 
 def test_rows_are_refused_one_by_one(office: Office) -> None:

@@ -175,6 +175,8 @@ def test_questions_stay_open_until_they_are_answered_and_go_when_nothing_asks_th
         assert world.decided.open_reviews(tx.cursor, 9) == {(ann, eve): left}
         assert world.decided.answered_reviews(tx.cursor, 9) == {(ann, bob): done}
         assert world.decided.reviews(tx.cursor, [ann, bob, eve]) == {(ann, eve): left, (ann, bob): done}
+        assert world.decided.reach(tx.cursor, [ann]) == {ann, eve}
+        assert world.decided.reach(tx.cursor, [bob]) == {ann, bob, eve}
         assert world.decided.sizes(tx.cursor, [bob, eve]) == {bob: 2, eve: 1}
 
 

@@ -177,6 +177,7 @@ async def served(mongo_url: str, keyring: Keyring, tmp_path_factory: pytest.Temp
             api.agenda(store, ring, journal),
             api.views(past, Reconstruction(application, topics), ring, journal, policies),
             parking(application.parked, application.redrive),
+            api.erasures(store),
             api.operations(application, rebuild),
         ]
         app = create_app(Settings(service="projections"), verifier, routers, ready, journal=journal)

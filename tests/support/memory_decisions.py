@@ -76,6 +76,17 @@ def _oldest(found: dict[Pair, Review], limit: int) -> dict[Pair, Review]:
     return dict(sorted(found.items(), key=lambda item: item[1].position)[:limit])
 
 
+def reach(cursor: Any, customers: Collection[str]) -> set[str]:
+    members, found, fresh = cursor["members"], set(customers), set(customers)
+    while fresh:
+        identities = {members.get(customer) for customer in fresh}
+        asked = [ends for ends, row in cursor["reviews"].items() if row.answer is None]
+        tied = [ends for ends in asked if {members.get(end) for end in ends} & identities]
+        fresh = {end for ends in tied for end in ends} - found
+        found |= fresh
+    return found
+
+
 def request(cursor: Any, request_id: str) -> Request | None:
     found: Request | None = cursor["approvals"].get(request_id)
     return found

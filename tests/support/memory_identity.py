@@ -64,6 +64,11 @@ def put_version(cursor: Any, customer: str, version: int) -> None:
     cursor["profiles"][customer] = Profile(customer, version, known.sealed, known.restricted)
 
 
+def put_versions(cursor: Any, versions: Mapping[str, int]) -> None:
+    for customer, version in versions.items():
+        put_version(cursor, customer, version)
+
+
 def put_evidence(cursor: Any, added: Iterable[tuple[str, Mapping[bytes, int]]]) -> None:
     for customer, found in added:
         for key, rule in found.items():

@@ -133,6 +133,11 @@ def contact_id_of(customer_id: str, ordinal: int) -> str:
     return derive("contact", customer_id, str(ordinal))
 
 
+def relationship_id_of(customer_id: str, ordinal: int) -> str:
+    """The id of a customer's n-th relationship, from 1, those that ended counted."""
+    return derive("relationship", customer_id, str(ordinal))
+
+
 def _edit(state: Customer, command: commands.Edit, now: datetime) -> Iterator[Contract]:
     given = command.model_fields_set
     if command.name is not None and command.name != state.name:
@@ -209,7 +214,7 @@ def _add_relationship(state: Customer, command: commands.AddRelationship) -> Ite
     for known in state.relationships.values():
         if not known.ended and (known.other, known.role) == (command.other, command.role):
             return
-    relationship_id = derive("relationship", state.id, str(len(state.relationships) + 1))
+    relationship_id = relationship_id_of(state.id, len(state.relationships) + 1)
     yield events.RelationshipAdded(relationship_id=relationship_id, other=command.other, role=command.role)
 
 

@@ -63,8 +63,9 @@ def assert_never(
 ) -> list[Contract]:
     """The events by which a and b are never one; none if that was said already.
 
-    Raises NotFound, Invalid, Contradiction. Between two who are one it undoes the merge by hand that lies on the way between them, if there is one, and else
-    leaves it to the weights where their identity parts. `alone` says it of a and everybody it is one with.
+    Between two who are one it undoes the merge by hand that lies on the way between them, if there is one, and else
+    leaves it to the weights where their identity parts. `alone` says it of a and everybody it is one with. Raises
+    NotFound, Invalid, Contradiction.
     """
     check_two(a, b)
     left, right = state.family(a), state.family(b)

@@ -84,9 +84,8 @@ def cluster(
     members = {customer: {customer} for customer in customers}
     accepted: list[tuple[Pair, Scored | None]] = []
     held: list[Held] = []
-    for said in sorted(same):
-        if said[0] in members and said[1] in members and _unite(members, said):
-            accepted.append((said, None))
+    here = [said for said in sorted(same) if said[0] in members and said[1] in members]
+    accepted.extend((said, None) for said in here if _unite(members, said))
     for candidate in strongest_first(scored, "merge"):
         a, b = candidate.ends
         if a not in members or b not in members or members[a] is members[b]:

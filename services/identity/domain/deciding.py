@@ -42,9 +42,9 @@ def decide(
 ) -> list[Contract]:
     """The events after which the identities of these customers are what pairs, assertions and guard say.
 
-    Evolves `state`. `scored` must hold every pair in the merge or review band among all members of the identities of `about`, and of
-    the identities that any of these pairs leads to: an automatic link that is not among them is taken away. The
-    `reason` of a person, where one is behind it, stands at manual links and where the two of `parted` part.
+    Evolves `state`. `scored` must hold every pair in the merge or review band among all members of the identities of
+    `about`, and of the identities that any of these pairs leads to: an automatic link that is not among them is taken
+    away. The `reason` of a person, where one is behind it, stands at manual links and where the two of `parted` part.
     None if everything is so already. Raises NotFound for a customer that was never admitted.
     """
     customers = _scope(state, about, scored)

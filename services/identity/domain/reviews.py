@@ -44,7 +44,7 @@ def uncertainty(question: Question) -> float:
     """From 0 to 1: 4p(1-p) for the probability p that the weight tells; 1 where evidence and guards disagree."""
     if question.why != WEIGHT:
         return 1.0
-    bits = max(-60.0, min(60.0, question.weight / 1000))
+    bits = min(60.0, abs(question.weight) / 1000)
     probability = 2**bits / (1 + 2**bits)
     return 4 * probability * (1 - probability)
 

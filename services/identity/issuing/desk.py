@@ -47,10 +47,10 @@ class Desk:
         self._held = {c: held(numbering_events(states.get(stream_of(c), ())), self._book) for c in self._versions}
         keys = {key for number in numbers for key in (number_key(number), key_of(number))}
         self._owners = reservation_holders(tx.cursor, sorted(keys)) if keys else {}
-        self._commits: list[tuple[str, list[Contract], tuple[str, ...]]] = []
+        self._commits: list[tuple[str, list[Contract], tuple[str, ...], Cause]] = []
         self._raised: dict[str, SerialsRaised] = {}
 
-    def take(self, row: Any, decide: Decide) -> RowAnswer:
+    def take(self, row: Any, decide: Decide, cause: Cause) -> RowAnswer:
         """Decides one row; what it is refused for is in its answer."""
         customer = row.customer
         try:
@@ -63,7 +63,7 @@ class Desk:
             for event in events:
                 self._held[customer].take(event, self._book)
             self._owners.update(dict.fromkeys(reserve, stream_of(customer)))
-            self._commits.append((customer, events, reserve))
+            self._commits.append((customer, events, reserve, cause))
         return RowAnswer(customer=customer, number=number, changed=bool(events))
 
     def next(self, customer: str, facts: Facts, rule_id: str | None) -> Decision:
@@ -152,12 +152,12 @@ class Desk:
         self._allocation.pass_over(numbering, scope, serial)
         self._raised[scope] = SerialsRaised(rule=rule_id, scope=scope, floor=serial, reason="taken over")
 
-    def write(self, cause: Cause) -> None:
+    def write(self) -> None:
         """Appends what was decided, one commit per row. Raises what the log refuses, and then nothing is written."""
         versions = dict(self._versions)
         waves: list[list[Commit]] = [[]]
         seen: set[str] = set()
-        for customer, events, reserve in self._commits:
+        for customer, events, reserve, cause in self._commits:
             if customer in seen:
                 waves.append([])
                 seen.clear()
@@ -165,12 +165,10 @@ class Desk:
             append = Append(stream_of(customer), customer, versions[customer], events)
             waves[-1].append(Commit(cause_for(cause, customer, versions[customer]), (append,), reserve=reserve))
             versions[customer] += len(events)
-        waves[-1] += [self._raising(cause, event) for _, event in sorted(self._raised.items())]
+        waves[-1] += [self._raising(self._commits[-1][3], event) for _, event in sorted(self._raised.items())]
         for wave in waves:
             appended(self._tx, wave)
-        for customer, version in versions.items():
-            if version != self._versions[customer]:
-                store.put_version(self._tx.cursor, customer, version)
+        store.put_versions(self._tx.cursor, {c: v for c, v in versions.items() if v != self._versions[c]})
         self._allocation.save()
 
     def _raising(self, cause: Cause, event: SerialsRaised) -> Commit:

@@ -80,7 +80,9 @@ def _denser(same: float, records: int) -> int:
 
 def _shares(codes: NDArray[np.int8], counts: NDArray[np.float64] | None) -> list[NDArray[np.float64]]:
     """Of each field: the sum of counts at each level."""
-    return [np.bincount(codes[:, i], counts, len(LEVELS[name])).astype(np.float64) for i, name in enumerate(FIELDS)]
+    weights = np.ones(len(codes)) if counts is None else counts
+    shares = (np.bincount(codes[:, i], weights, len(LEVELS[name])) for i, name in enumerate(FIELDS))
+    return [share.astype(np.float64) for share in shares]
 
 
 def _fields(model: Model, same: list[NDArray[np.float64]], apart: list[NDArray[np.float64]]) -> tuple[Field, ...]:

@@ -60,7 +60,11 @@ class Policies:
         if self._monotonic() >= self._until:
             self._known = await self.known()
             self._until = self._monotonic() + FRESH_SECONDS
-        return in_force(self._known, instant(self._clock.now()))
+        return self.holding(self._known)
+
+    def holding(self, known: Sequence[Edition]) -> Edition:
+        """Which of these is in force now."""
+        return in_force(known, instant(self._clock.now()))
 
     async def then(self, as_of: AsOf) -> Edition:
         """The policy that was in force then, of those that had been set then."""
@@ -90,7 +94,8 @@ def policies(found: Policies, past: Past) -> APIRouter:
     )
     async def listed(response: Response, as_of: AsOfText = None) -> PoliciesView:
         if as_of is None:
-            known, holds = await found.known(), await found.now()
+            known = await found.known()
+            holds = found.holding(known)
         else:
             then = await past.as_of(parse(as_of))
             known, holds = await found.known(then), await found.then(then)

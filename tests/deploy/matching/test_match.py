@@ -17,9 +17,9 @@ from tests.support.population import generate
 Run = Callable[..., tuple[int, str, str]]
 
 PEOPLE = """id,kind,full_name,birth_date,phone,city,shoe size
-a,person,Ann Margaret Example,1980-02-03,+1 555 010 0199,London,44
+a,person,Ann Example,1980-02-03,+1 555 010 0199,London,44
 b,person,Bob Tester,1975-07-01,+1 555 010 0142,Paris,41
-c,person,EXAMPLE Ann Margaret,1980-02-03,0015550100199,London,
+c,person,EXAMPLE Ann,1980-02-03,0015550100199,London,
 d,org,Example Trading Ltd,,,London,
 """
 
@@ -153,7 +153,7 @@ def test_absurd_values_do_not_stop_a_run(custlog: Run, tmp_path: Path) -> None:
 
 
 def test_an_evaluation_tells_pairs_closure_segments_and_intervals(custlog: Run, tmp_path: Path) -> None:
-    generate(600, 3).write(tmp_path / "r.csv", tmp_path / "t.csv")
+    generate(300, 3).write(tmp_path / "r.csv", tmp_path / "t.csv")
 
     code, out, _ = custlog("match", "evaluate", "--records", "r.csv", "--truth", "t.csv", "--json")
 
@@ -217,3 +217,28 @@ def test_a_file_goes_to_splink_and_its_links_come_back_as_proposals(custlog: Run
     assert custlog("match", "splink", "people.csv", "--links", "links.csv", "--out", "out.csv")[0] == 0
     assert [row[:2] + row[3:] for row in clusters()[1:]] == [["a", "c", "merge"], ["a", "b", "new"]]
     assert "either" in custlog("match", "splink", "people.csv")[2]
+
+
+def test_a_model_is_fitted_to_a_file_with_and_without_labels(custlog: Run, tmp_path: Path) -> None:
+    generate(90, 4).write(tmp_path / "r.csv", tmp_path / "t.csv")
+
+    assert custlog("match", "calibrate", "r.csv", "--out", "plain.json")[0] == 0
+    code, out, _ = custlog("match", "calibrate", "r.csv", "--out", "taught.json", "--truth", "t.csv", "--json")
+
+    assert code == 0
+    told = json.loads(out)
+    assert told["right_after"] >= told["right_before"]
+    assert custlog("match", "r.csv", "--model", "taught.json", "--out", "out.csv")[0] == 0
+    for model in ("plain.json", "taught.json"):
+        assert json.loads(Path(model).read_bytes())["frequencies"]["tables"] == {}
+
+
+def test_labels_have_to_be_of_both_kinds_and_of_this_file(custlog: Run, tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("id_a,id_b,same\na,c,1\n", encoding="utf-8")
+    (tmp_path / "z.csv").write_text("id_a,id_b,same\na,z,1\n", encoding="utf-8")
+    (tmp_path / "m.csv").write_text("id_a,id_b,same\na,c,perhaps\n", encoding="utf-8")
+
+    words = ["match", "calibrate", "people.csv", "--out", "m.json", "--labels"]
+    assert "are both needed" in custlog(*words, "l.csv")[2]
+    assert "row 1 names a record that people.csv does not have" in custlog(*words, "z.csv")[2]
+    assert "has to be 1 or 0" in custlog(*words, "m.csv")[2]

@@ -1,7 +1,7 @@
 """I6: links make a forest; who is one with whom follows from them alone, and every table and view says the same.
 
-Replayed here by code of its own: customers are joined by links, a separation takes links away, and whoever was said to be
-never one stays apart until that is over.
+Replayed here by code of its own: customers are joined by links, a separation takes links away, and whoever was said to
+be never one stays apart until that is over.
 """
 
 from __future__ import annotations

@@ -64,12 +64,26 @@ def test_an_extension_stands_beside_the_number(text: str, extension: str) -> Non
 
 def test_without_a_country_the_bare_digits_stay_and_say_so() -> None:
     assert phone("(02) 9876 5431") == Phone("298765431", country_known=False)
-    assert phone("415-555-2671") == Phone("4155552671", country_known=False)
+    assert phone("98 7654 3211") == Phone("9876543211", country_known=False)
 
 
-def test_a_mobile_of_mainland_china_is_known_without_its_country_where_it_can_be_nothing_else() -> None:
-    assert phone("13912345679") == Phone("8613912345679")
-    assert phone("14155552671") == Phone("14155552671", country_known=False)
+@pytest.mark.parametrize(
+    ("bare", "whole"),
+    [
+        ("13912345679", "+86 139 1234 5679"),
+        ("86 13912345679", "+86 139 1234 5679"),
+        ("010-62345678", "+86 10 6234 5678"),
+        ("0412 987 654", "+61 412 987 654"),
+        ("07911 123456", "+44 7911 123456"),
+        ("0151 23456789", "+49 151 23456789"),
+        ("415-555-2671", "+1 415 555 2671"),
+        ("1 415 555 2671", "+1 415 555 2671"),
+    ],
+)
+def test_a_number_that_looks_like_those_of_one_country_meets_itself_with_its_calling_code(
+    bare: str, whole: str
+) -> None:
+    assert phone(bare) == phone(whole)
 
 
 @pytest.mark.parametrize(

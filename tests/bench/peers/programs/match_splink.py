@@ -52,7 +52,7 @@ def main(records: str, clusters: str) -> None:
         link_type="dedupe_only", comparisons=comparisons, blocking_rules_to_generate_predictions=rules
     )
     api = DuckDBAPI()
-    linker = Linker(api.register(table) if hasattr(api, "register") else table, settings)
+    linker = Linker(api.register(table), settings)
     linker.training.estimate_probability_two_random_records_match(rules[:3], recall=0.7)
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
     for names in (("given_name", "surname"), ("full_name",), ("birth_date",), ("phone",), ("email",)):

@@ -1,0 +1,151 @@
+"""Decisions about who is who: assertions from a file, the questions to people, and labels for calibration."""
+
+import asyncio
+import csv
+import io
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deploy.client import Client, connect
+from deploy.commands.options import HomeOption, JsonOption
+from deploy.commands.output import STDERR, STDOUT, print_json
+from deploy.embedded.errors import EmbeddedError
+from deploy.embedded.home import Home
+
+ROWS = 500
+"""In one request; more go in several."""
+LABELS = ("id_a", "id_b", "same", "author", "reason")
+
+UserOption = Annotated[str, typer.Option("--user", help="Who decides; stands as the actor at every event.")]
+
+
+def assertions(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="CSV: says,a,b,reason[,expires,overrule,…]")
+    ],
+    user: UserOption = "steward",
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say of many pairs that they are the same or never one. The same file again changes nothing.
+
+    `a` and `b` are customer ids, numbers or aliases. Exit code 0 only if no row was refused.
+    """
+    rows = asyncio.run(_send(Home.at(home), file, user))
+    refused = [row for row in rows if row["status"] >= 400]
+    told = {
+        "rows": len(rows),
+        "changed": sum(row["changed"] for row in rows),
+        "requested": sum(row["request"] is not None for row in rows),
+        "refused": len(refused),
+    }
+    for row in refused:
+        STDERR.print(f"row {row['row']}: {row['status']} {row['detail']}", highlight=False)
+    if as_json:
+        print_json(told)
+    else:
+        STDOUT.print(", ".join(f"{name} {value}" for name, value in told.items()), highlight=False)
+    if refused:
+        raise EmbeddedError(f"{len(refused)} rows were refused; their reasons are above.")
+
+
+def reviews(
+    limit: Annotated[int, typer.Option("--limit", help="As many questions.")] = 20,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The questions to answer next, the most worthwhile first."""
+    found = asyncio.run(_get(Home.at(home), "/reviews", limit=limit))
+    if as_json:
+        print_json(found)
+        return
+    for question in found["questions"]:
+        STDOUT.print(
+            f"{question['id']:>8}  {question['a']} {question['b']}  {question['weight'] / 1000:+.1f} bits, "
+            f"{question['why']}, {question['alike']} alike",
+            highlight=False,
+        )
+
+
+def labels(
+    out: Annotated[Path, typer.Option("--out", help="The CSV to write: id_a,id_b,same,author,reason.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write what people decided as labelled pairs, for custlog match calibrate."""
+    rows = asyncio.run(_labels(Home.at(home)))
+    with out.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(LABELS)
+        writer.writerows(rows)
+    if as_json:
+        print_json({"labels": len(rows), "file": str(out)})
+    else:
+        STDOUT.print(f"{len(rows)} labelled pairs in {out}", highlight=False)
+
+
+async def _send(home: Home, file: Path, user: str) -> list[dict[str, Any]]:
+    rows = _rows(file)
+    told: list[dict[str, Any]] = []
+    async with connect(home, user, "manager") as client:
+        for start in range(0, len(rows), ROWS):
+            part = [await _with_ids(client, row) for row in rows[start : start + ROWS]]
+            answer = await client.http.post(
+                client.url("identity", "/assertions/bulk"),
+                content=_csv(part),
+                headers=client.headers({"Content-Type": "text/csv", "Idempotency-Key": f"{file.name}-{start}"}),
+            )
+            content = answer.json()
+            if answer.is_error:
+                raise EmbeddedError(f"{answer.status_code} {content.get('detail') or content.get('title')}")
+            told += [{**row, "row": row["row"] + start} for row in content["rows"]]
+    return told
+
+
+async def _with_ids(client: Client, row: dict[str, str]) -> dict[str, str]:
+    """The row with customer ids for numbers; what leads nowhere stays, and is refused by the service."""
+    found = dict(row)
+    for name in ("a", "b"):
+        given = found.get(name) or ""
+        if given and len(given) != len("00000000-0000-0000-0000-000000000000"):
+            known = await client.get("identity", f"/numbers/{given}")
+            found[name] = known["customer"] or given
+    return found
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            return list(csv.DictReader(opened, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise EmbeddedError(f"{file.name} is no CSV in UTF-8: {error}.") from None
+
+
+def _csv(rows: list[dict[str, str]]) -> bytes:
+    names = [name for name in rows[0] if name]
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, names, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+async def _get(home: Home, path: str, **params: Any) -> Any:
+    async with connect(home, "steward", "manager") as client:
+        return await client.get("identity", path, **params)
+
+
+async def _labels(home: Home) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    async with connect(home, "steward", "manager") as client:
+        after: int | None = 0
+        while after is not None:
+            found = await client.get("identity", "/assertions", after=after, limit=1000)
+            rows += [
+                (said["a"], said["b"], int(said["says"] == "same"), said["author"], said["reason"])
+                for said in found["assertions"]
+            ]
+            after = found["after"]
+    return rows

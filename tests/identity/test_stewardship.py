@@ -1,0 +1,200 @@
+"""Assertions, questions and requests as the service carries them out, on tables in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.identity.application import IdentityApplication, Link
+from services.identity.batch import Matching
+from services.identity.consumer import make_consumer
+from services.identity.domain.clustering import Scored, nothing_against
+from services.identity.domain.identities import Pair, pair
+from services.identity.matching.judging import Judge
+from services.identity.matching.model import shipped
+from services.identity.stewardship import Assert, Decision, Respond, Stewardship, Withdraw
+from shared.errors import Conflict, Forbidden, NotFound
+from shared.events.envelope import Actor, Cause
+from shared.events.identity import ReviewClosed
+from shared.ids import uuid7
+from tests.identity.people import person
+from tests.identity.world import customers
+from tests.support.customer_topic import CustomerTopic
+from tests.support.memory import at_once, in_memory
+from tests.support.memory_log import MemoryLog
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _stand_ins() -> Iterator[None]:
+    with in_memory():
+        yield
+
+
+class Desk:
+    """A stewardship over some customers, and what a matcher would find among them."""
+
+    def __init__(self, count: int, *, four_eyes: int = 20) -> None:
+        self.log = MemoryLog("identity")
+        self.ids = list(customers(count))
+        self.found: dict[Pair, Scored] = {}
+        self.stewardship = Stewardship(self.log, rescore=self._rescore, four_eyes=four_eyes)
+        topic = CustomerTopic(self.log.keyring)
+        records = [topic.record(customer, person(f"Given{n}", "Lee")) for n, customer in enumerate(self.ids)]
+        at_once(make_consumer(self.log, Matching(lambda _: {}, Judge(shipped()))).handle(records))
+
+    def _rescore(self, _: Any, __: Any, customers: Any) -> Any:
+        return [one for one in self.found.values() if {one.a, one.b} <= set(customers)], nothing_against
+
+    def find(self, a: int, b: int, weight: int, band: Any = "merge", vector: str | None = None) -> None:
+        ends = pair(self.ids[a], self.ids[b])
+        self.found[ends] = Scored(*ends, weight, band, ("name",), "matching", "m.v1", vector)
+
+    def say(self, says: Any, a: int, b: int, *, who: str = "ann", **more: Any) -> Any:
+        command = Assert(a=self.ids[a], b=self.ids[b], says=says, reason="seen", **more)
+        return at_once(self.stewardship.say(command, cause(who), b"say"))
+
+    def groups(self) -> set[frozenset[int]]:
+        members: dict[str, set[int]] = {}
+        for customer, identity in self.log.tables["members"].items():
+            members.setdefault(identity, set()).add(self.ids.index(customer))
+        return {frozenset(group) for group in members.values() if len(group) > 1}
+
+    def queue(self) -> list[Any]:
+        return at_once(self.stewardship.queue(100))
+
+
+def cause(who: str = "ann") -> Cause:
+    command = uuid7()
+    return Cause(Actor(id=who, kind="user"), "api", "service", command, command, command)
+
+
+def test_what_is_asserted_is_carried_out_and_told_with_its_author() -> None:
+    desk = Desk(3)
+
+    same = desk.say("same", 0, 1)
+    again = desk.say("same", 1, 0)
+    never = desk.say("never", 0, 2, expires=datetime(2027, 1, 1, tzinfo=UTC))
+
+    assert (same["changed"], again["changed"], never["changed"]) == (True, False, False)
+    assert desk.groups() == {frozenset({0, 1})}
+    said = at_once(desk.stewardship.assertions(0, 10))
+    assert [(row.says, row.author, row.reason) for row in said.values()] == [
+        ("same", "ann", "seen"),
+        ("never", "ann", "seen"),
+    ]
+
+
+def test_the_application_links_and_separates_by_assertions() -> None:
+    desk = Desk(2)
+    application = IdentityApplication(desk.log, desk.stewardship)
+
+    at_once(application.link(Link(a=desk.ids[0], b=desk.ids[1], reason="x"), cause(), b"link"))
+
+    assert desk.groups() == {frozenset({0, 1})}
+    with pytest.raises(Conflict, match="do not share"):
+        at_once(
+            desk.stewardship.say(
+                Assert(a=desk.ids[0], b=desk.ids[0], says="never", reason="x"), cause(), b"s", together=True
+            )
+        )
+
+
+def test_what_is_withdrawn_leaves_it_to_the_matcher_again() -> None:
+    desk = Desk(2)
+    desk.find(0, 1, 9000)
+    desk.say("never", 0, 1)
+    assert desk.groups() == set()
+
+    command = Withdraw(a=desk.ids[0], b=desk.ids[1], says="never", reason="wrong")
+    at_once(desk.stewardship.withdraw(command, cause(), b"withdraw"))
+
+    assert desk.groups() == {frozenset({0, 1})}
+
+
+def test_an_assertion_ends_when_it_expires() -> None:
+    desk = Desk(2)
+    until = datetime(2027, 1, 1, tzinfo=UTC)
+    desk.say("same", 0, 1, expires=until)
+
+    assert at_once(desk.stewardship.expire(until - timedelta(seconds=1))) == 0
+    assert at_once(desk.stewardship.expire(until)) == 1
+    assert at_once(desk.stewardship.expire(until)) == 0
+
+    assert desk.groups() == set()
+
+
+def test_what_touches_many_waits_for_a_second_person() -> None:
+    desk = Desk(4, four_eyes=2)
+    desk.say("same", 0, 1)
+    asked = desk.say("same", 1, 2)
+    (request,) = at_once(desk.stewardship.requests(10))
+
+    assert (asked["request"], asked["changed"], request.size) == (request.request, False, 3)
+    assert desk.groups() == {frozenset({0, 1})}
+    yes = Decision(approved=True)
+    with pytest.raises(Forbidden):
+        at_once(desk.stewardship.approve(request.request, yes, cause("ann"), b"a"))
+    at_once(desk.stewardship.approve(request.request, yes, cause("bob"), b"a"))
+
+    assert desk.groups() == {frozenset({0, 1, 2})}
+    with pytest.raises(NotFound):
+        at_once(desk.stewardship.approve(request.request, yes, cause("bob"), b"b"))
+
+
+def test_what_a_second_person_refuses_is_not_done() -> None:
+    desk = Desk(3, four_eyes=1)
+    request = desk.say("same", 0, 1)["request"]
+
+    at_once(desk.stewardship.approve(request, Decision(approved=False, reason="no"), cause("bob"), b"a"))
+
+    assert (desk.groups(), at_once(desk.stewardship.requests(10))) == (set(), [])
+
+
+def opened(desk: Desk) -> list[Any]:
+    """Has the questions asked, by decisions that are taken back."""
+    for a, b in list(desk.found):
+        desk.say("never", desk.ids.index(a), desk.ids.index(b))
+        command = Withdraw(a=a, b=b, says="never", reason="wrong")
+        at_once(desk.stewardship.withdraw(command, cause(), b"withdraw"))
+    return desk.queue()
+
+
+def test_questions_are_asked_once_for_all_that_look_the_same_and_answered_together() -> None:
+    desk = Desk(5)
+    desk.find(0, 1, 200, "review", "v")
+    desk.find(2, 3, 300, "review", "v")
+
+    ((ranked, review),) = opened(desk)
+    answer = Respond(answer="same", reason="seen", alike=True)
+    at_once(desk.stewardship.respond(ranked.question.id, answer, cause("bob"), b"r"))
+
+    assert (len(ranked.alike), review.why) == (2, "weight")
+    assert desk.groups() == {frozenset({0, 1}), frozenset({2, 3})}
+    assert desk.queue() == []
+
+
+def test_an_unsure_answer_closes_the_question_and_says_nothing() -> None:
+    desk = Desk(3)
+    desk.find(0, 1, 200, "review", "v")
+    ((ranked, _),) = opened(desk)
+
+    at_once(desk.stewardship.respond(ranked.question.id, Respond(answer="unsure", reason="?"), cause(), b"r"))
+
+    assert (desk.queue(), desk.groups()) == ([], set())
+    with pytest.raises(NotFound):
+        at_once(desk.stewardship.respond(ranked.question.id, Respond(answer="same", reason="?"), cause(), b"s"))
+
+
+def test_a_question_that_an_assertion_settles_is_closed() -> None:
+    desk = Desk(3)
+    desk.find(0, 1, 200, "review", "v")
+    opened(desk)
+
+    desk.say("never", 0, 1)
+
+    events = desk.log.tables["events"]
+    assert desk.queue() == []
+    assert any(ReviewClosed.TYPE in topic for *_, topic in events.values())
