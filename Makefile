@@ -4,7 +4,7 @@ PYTHON ?= python3
 RUN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check faults plants recovery bench peers up down status lock clean
+.PHONY: help setup demo test check faults plants recovery bench matchers peers up down status lock clean
 
 help:
 	@echo "make demo     the main job from end to end on real servers, in a folder of its own"
@@ -15,7 +15,8 @@ help:
 	@echo "make plants   known bugs planted one by one: the storms have to catch each (takes about half an hour)"
 	@echo "make recovery how long the kill of each process is felt"
 	@echo "make bench    the table of speeds, beside other event stores and a plain service (takes about half an hour)"
-	@echo "make peers    fetch those other event stores into .peers and say which cannot be had here"
+	@echo "make matchers how well and how fast records are matched, beside other matchers (takes about half an hour)"
+	@echo "make peers    fetch those other programs into .peers and say which cannot be had here"
 	@echo "make lock     requirements/*.txt anew from pyproject.toml (needs uv)"
 	@echo "make clean    remove .venv and what tools left; data in .custlog stays"
 
@@ -48,6 +49,9 @@ recovery: setup
 bench: setup
 	@$(RUN)/python -m tests.bench
 
+matchers: setup
+	@$(RUN)/python -m tests.bench.matchers
+
 peers: setup
 	@$(RUN)/python -m tests.bench.peers.install
 
@@ -63,6 +67,7 @@ lock:
 	$(LOCK) pyproject.toml --extra embedded --group dev -c requirements/runtime.txt -o requirements/development.txt
 	$(LOCK) --no-deps requirements/data.in -o requirements/data.txt
 	$(LOCK) requirements/peers.in -o requirements/peers.txt
+	$(LOCK) requirements/matching-peers.in -o requirements/matching-peers.txt
 
 clean:
 	rm -rf .venv .venv.lock .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .lint-imports.log

@@ -23,9 +23,9 @@ from deploy.client import running_state
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
 from deploy.embedded.postgres import PostgresServer, binary
-from deploy.embedded.server import write_atomically
 from deploy.history import open_history
 from deploy.manifest import verify
+from shared.atomic_file import replace_json
 from shared.audit.keys import next_generation
 from shared.audit.note import BadKey
 from shared.clock import SystemClock
@@ -60,7 +60,7 @@ def take(home: Home, folder: Path, tell: Tell) -> Backup:
         tell("Checking the backup")
         verify(folder / "postgres")
         shutil.copy(home.data / "postgres" / "password", folder / "password")
-        write_atomically(folder / "backup.json", asdict(backup))
+        replace_json(folder / "backup.json", asdict(backup))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -115,7 +115,8 @@ def _copy_postgres(home: Home, target: Path, tell: Tell) -> None:
         command, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
     ) as process:
         for line in process.stderr or ():
-            last = line.strip() or last
+            # What went wrong stands before what was cleared away because of it.
+            last = last if "error:" in last else line.strip() or last
             if "kB" in line:
                 tell(f"Copying PostgreSQL: {line.strip().partition(',')[0]}")
     if process.returncode != 0:

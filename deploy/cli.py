@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 import typer
+from typer.core import TyperGroup
 
 from deploy.commands import (
     audit,
@@ -22,7 +23,14 @@ from deploy.commands import (
     importing,
     keys,
     logs,
+    match,
+    match_calibrate,
+    match_evaluate,
+    match_explain,
+    match_shadow,
+    match_splink,
     monitor,
+    numbers,
     operate,
     query,
     replay,
@@ -30,6 +38,7 @@ from deploy.commands import (
     scratch,
     status,
     subject,
+    survivorship,
     system,
     token,
     watermark,
@@ -67,15 +76,47 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "contracts processing": contracts.processing,
     "keys rotate": keys.rotate,
     "keys retire": keys.retire,
+    "survivorship show": survivorship.show,
+    "survivorship set": survivorship.put,
+    "survivorship preview": survivorship.preview,
     "retention due": retention.due,
     "retention purge": retention.purge,
+    "numbers rules": numbers.rules,
+    "numbers lint": numbers.lint,
+    "numbers dry-run": numbers.dry_run,
+    "numbers set": numbers.set_rules,
+    "numbers check": numbers.check,
+    "numbers capacity": numbers.capacity,
+    "numbers import": numbers.take_over,
+    "numbers backfill": numbers.backfill,
+    "numbers lease": numbers.lease,
+    "numbers release": numbers.release,
     "monitor": monitor.monitor,
+    "match": match.match,
+    "match evaluate": match_evaluate.evaluate,
+    "match calibrate": match_calibrate.calibrating,
+    "match explain": match_explain.explaining,
+    "match shadow": match_shadow.shadow,
+    "match splink": match_splink.splink,
     "identity assert": identity.assertions,
     "identity reviews": identity.reviews,
     "identity labels": identity.labels,
     "demo": demo.demo,
 }
-"""Name -> function; of two words, the first is a group."""
+"""Name -> function; of two words, the first is a group. A name that is a group too is what the group does by itself."""
+
+_ITSELF = "file"
+"""The last word of what a group does by itself, for its help; it need not be said."""
+
+
+class _ByItself(TyperGroup):
+    """A group that takes arguments which name none of its commands for itself: `custlog match people.csv`."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Puts the last word in where it was not said."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = [_ITSELF, *args]
+        return super().parse_args(ctx, args)
 
 
 def app() -> typer.Typer:
@@ -84,8 +125,11 @@ def app() -> typer.Typer:
     groups: dict[str, typer.Typer] = {"": mounted}
     for name, command in COMMANDS.items():
         group, _, last = name.rpartition(" ")
+        if by_itself := any(other.startswith(f"{name} ") for other in COMMANDS):
+            group, last = name, _ITSELF
         if group not in groups:
-            groups[group] = typer.Typer(no_args_is_help=True, help=sys.modules[command.__module__].__doc__)
+            kind = _ByItself if by_itself else TyperGroup
+            groups[group] = typer.Typer(cls=kind, no_args_is_help=True, help=sys.modules[command.__module__].__doc__)
             mounted.add_typer(groups[group], name=group)
         groups[group].command(last)(command)
     return mounted

@@ -15,12 +15,13 @@ import psycopg
 from deploy.client import running_state
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
-from deploy.trail.together import ever_together
 from services.projections.views.membership import MOVES, members_at, moves_of
 from shared.as_of import Asked, AsOf
+from shared.audit.trail import filled, moved
 from shared.eventlog.mapper import open_record, parse, subjects
 from shared.events.catalogue import CATALOGUE, FOLDED, LOGS
 from shared.events.envelope import Recorded
+from shared.events.survivorship import POLICY
 from shared.privacy.keyring import KeyEncryptionKeys, Keyring
 
 BATCH = 5_000
@@ -28,11 +29,15 @@ BATCH = 5_000
 _PAGE = "SELECT notification_id, state FROM events WHERE notification_id > %s ORDER BY notification_id LIMIT %s"
 _OF_CUSTOMERS = "SELECT notification_id, state FROM events WHERE customer = ANY(%s::uuid[]) ORDER BY notification_id"
 _OF_TOPICS = "SELECT notification_id, state FROM events WHERE topic = ANY(%s) ORDER BY notification_id"
+_OF_TOPICS_AFTER = """
+SELECT notification_id, state FROM events WHERE topic = ANY(%s) AND notification_id > %s ORDER BY notification_id"""
+_AT_POSITIONS = "SELECT notification_id, state FROM events WHERE notification_id = ANY(%s) ORDER BY notification_id"
 _AT = "SELECT state FROM events WHERE notification_id = %s"
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM events"
 _LAST_OF_TYPES = """
 SELECT customer::text, topic, max(convert_from(state, 'UTF8')::json ->> 'occurred_at') FROM events
 WHERE customer IS NOT NULL GROUP BY customer, topic"""
+_FIRST_OF = "SELECT state FROM events WHERE originator_id = ANY(%s) AND originator_version = 1"
 _HOLDER = "SELECT owner FROM reservations WHERE key = %s"
 _MEMBERSHIP = [contract.stored_type() for (name, _), contract in CATALOGUE.items() if name in MOVES]
 
@@ -63,6 +68,10 @@ class History:
         ]
         return sorted(events, key=lambda event: (event.recorded_at, event.log, event.position or 0))
 
+    def policies(self, as_of: AsOf | None = None) -> list[Recorded]:
+        """Every event that set a survivorship policy, in the order of the log."""
+        return list(self._open(self._rows("customer", _OF_CUSTOMERS, ([POLICY],)), as_of))
+
     def reads(self, customers: Collection[str], as_of: AsOf | None = None) -> list[Recorded]:
         """What the access log holds about these customers: who was shown which of their fields, oldest first."""
         return list(self._open(self._rows("access", _OF_CUSTOMERS, (list(customers),)), as_of))
@@ -77,8 +86,26 @@ class History:
 
     def former(self, customer: str, members: Collection[str]) -> list[str]:
         """Who ever was one with the customer and is not among these members: their events may tell of the parting."""
-        moved = [[(move.customer, move.identity) for move in moves_of(event)] for event in self.membership()]
-        return sorted(ever_together(moved, customer) - set(members))
+        return sorted({customer}.union(*map(_named, self.together(customer))) - set(members))
+
+    def together(self, customer: str, as_of: AsOf | None = None, *, whole: bool = False) -> list[Recorded]:
+        """The events that moved this customer or anybody who was ever one with it, in log order.
+
+        Those that the index of the trail names, and what came after it; with `whole` every event is read instead.
+        """
+        upto = 0 if whole else filled(self.connections["identity"])
+        after = self._rows("identity", _OF_TOPICS_AFTER, (_MEMBERSHIP, upto))
+        later = list(self._open(after, as_of))
+        known: dict[int | None, Recorded] = {}
+        seen, coming = set[str](), {customer}
+        while coming:
+            found = [at for at in moved(self.connections["identity"], coming, upto) if at not in known]
+            fresh = [*self._open(self._rows("identity", _AT_POSITIONS, (found,)), as_of)] if found else []
+            fresh += [e for e in later if e.position not in known and not coming.isdisjoint(_named(e))]
+            known |= {event.position: event for event in fresh}
+            seen |= coming
+            coming = {each for event in fresh for each in _named(event)} - seen
+        return [known[at] for at in sorted(known, key=lambda at: at or 0)]
 
     def membership(self, as_of: AsOf | None = None) -> list[Recorded]:
         """Every event that moved customers between identities, in log order."""
@@ -96,6 +123,16 @@ class History:
         if not known:
             raise EmbeddedError(f"No customer has the number, id or source:id {reference!r}.")
         return reference
+
+    def sources(self, customers: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Source and external id of those of these customers that have one; nothing personal is opened."""
+        given = ([f"customer-{customer}" for customer in customers],)
+        records = (parse(state) for (state,) in self._rows("customer", _FIRST_OF, given))
+        return {
+            record.customer: (record.data["source"], record.data["external_id"])
+            for record in records
+            if record.data.get("external_id")
+        }
 
     def as_of(self, asked: Asked) -> AsOf:
         """Which records count as of then. EmbeddedError if a log has not come to one of the positions."""
@@ -124,6 +161,11 @@ class History:
         keys = self.keyring.fetch(subjects(record for _, record in parsed))
         for position, record in parsed:
             yield open_record(record, keys, position)
+
+
+def _named(event: Recorded) -> set[str]:
+    """The customers that an event moves, and the identities that it moves them to."""
+    return {each for change in moves_of(event) for each in (change.customer, change.identity)}
 
 
 def database_url(url: str, database: str) -> str:

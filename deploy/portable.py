@@ -1,26 +1,49 @@
 """A customer's history as one row of an intake file, so that another system can take it over. Pure.
 
 A row holds what the person gave and said: the registration and what changed since. It leaves out what is ours alone
-(numbers, owners, holds, erasure requests), other people (relationships), and whatever was erased.
+(numbers, owners, holds, erasure requests), other people (relationships), and whatever was erased. It ends before what a
+row cannot carry; the rest of the stream is sent after it (`following`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import orjson
+
 from services.customer.domain.customer import contact_id_of
+from services.customer.intake.importing import ROW_BYTES
 from services.customer.intake.since import FIELD
+from services.projections.views.survivorship import RECTIFICATION
+from shared.eventlog.commit import MAX_EVENTS
 from shared.events import customer as log
 from shared.events.envelope import Erased, Recorded
 
 Told: TypeAlias = dict[str, Any]
 MAX_CONTACTS = 1_000
 """Contact points of one customer whose order is looked up."""
+CLOSING = frozenset({log.CustomerArchived.TYPE, log.ProcessingRestricted.TYPE})
+"""After these a customer takes no order, ticket or link: a row ends before them if any is to follow."""
 
 
-def row(events: Sequence[Recorded]) -> tuple[str, Told] | None:
-    """The source and the row of one customer whose whole stream this is; None if its registration was erased."""
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What becomes of one customer's stream: the row of its source, and the events that do not go into it."""
+
+    customer: str
+    source: str
+    row: Told
+    rest: tuple[Recorded, ...]
+
+
+def carried(events: Sequence[Recorded], *, belongs: bool = False) -> Carried | None:
+    """The row of one customer whose whole stream this is, and its rest; None if its registration was erased.
+
+    `belongs`: orders, tickets, interactions or links of the customer follow the row. The rest begins with the first
+    change that was a rectification, for only a request says so, or that makes the row larger than intake takes.
+    """
     if not events or not isinstance(events[0].data, log.CustomerRegistered):
         return None
     registered = events[0].data
@@ -28,9 +51,33 @@ def row(events: Sequence[Recorded]) -> tuple[str, Told] | None:
         return None
     told = _registration(registered)
     told["occurred_at"] = events[0].occurred_at
-    contacts = {contact_id_of(events[0].customer, n): n for n in range(1, MAX_CONTACTS)}
-    since = [change for event in events[1:] if (change := _change(event, contacts)) is not None]
-    return registered.source, {**told, **({FIELD: since} if since else {})}
+    numbers = contact_numbers(events[0].customer)
+    since: list[Told] = []
+    size = _size(told) + len(FIELD) + 6
+    cut = len(events)
+    for at, event in enumerate(events[1:], 1):
+        if event.purpose == RECTIFICATION or (belongs and event.type in CLOSING):
+            cut = at
+            break
+        change = command(event, numbers)
+        if change is None:
+            continue
+        size += _size(change) + 1
+        if size > ROW_BYTES or len(since) + 2 > MAX_EVENTS:
+            cut = at
+            break
+        since.append(change)
+    row = {**told, **({FIELD: since} if since else {})}
+    return Carried(events[0].customer, registered.source, row, tuple(events[cut:]))
+
+
+def contact_numbers(customer: str) -> dict[str, int]:
+    """Id of a contact point -> its number, in the order in which the customer's were added, from 1."""
+    return {contact_id_of(customer, n): n for n in range(1, MAX_CONTACTS)}
+
+
+def _size(told: Told) -> int:
+    return len(orjson.dumps(told))
 
 
 def _registration(data: log.CustomerRegistered) -> Told:
@@ -41,18 +88,19 @@ def _registration(data: log.CustomerRegistered) -> Told:
     return {name: value for name, value in told.items() if value not in ([], {})}
 
 
-def _change(event: Recorded, contacts: Mapping[str, int]) -> Told | None:
+def command(event: Recorded, contacts: Mapping[str, int]) -> Told | None:
+    """The command that leads to a change, as `since` takes it; None for what is ours alone or was erased."""
     known = _COMMANDS.get(event.type)
     if known is None or any(isinstance(getattr(event.data, name), Erased) for name in event.data.SEALED):
         return None
-    command, fields = known
+    name, fields = known
     told = fields(event.data.model_dump(mode="json"))
     if "contact_id" in told:
         number = contacts.get(told.pop("contact_id"))
         if number is None:
             return None
         told["contact"] = number
-    return {"command": command, "occurred_at": event.occurred_at, **told}
+    return {"command": name, "occurred_at": event.occurred_at, **told}
 
 
 def _only(*names: str) -> Callable[[Told], Told]:
@@ -82,17 +130,3 @@ _COMMANDS: Mapping[str, tuple[str, Callable[[Told], Told]]] = {
     log.CustomerRestored.TYPE: ("restore", _only("reason")),
 }
 """Event -> the command that leads to it, and its fields."""
-
-
-def rows(events: Iterable[Recorded]) -> dict[str, list[Told]]:
-    """Source -> the rows of its customers, of whatever events; those of other streams are left out."""
-    streams: dict[str, list[Recorded]] = {}
-    for event in events:
-        if event.log == "customer" and event.stream == f"customer-{event.customer}":
-            streams.setdefault(event.customer, []).append(event)
-    found: dict[str, list[Told]] = {}
-    for _, stream in sorted(streams.items()):
-        made = row(sorted(stream, key=lambda event: event.seq))
-        if made is not None:
-            found.setdefault(made[0], []).append(made[1])
-    return found

@@ -7,18 +7,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from deploy.changes.shown import LABELS, disclosed_by
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import State
+from deploy.envelope import envelope
 from deploy.history import History
 from services.projections.fold import Difference, compare, fold_all, fold_identity
 from services.projections.views.customer import CUSTOMER
 from services.projections.views.golden import golden as golden_record
+from services.projections.views.membership import members_at
+from services.projections.views.survivorship import DEFAULT, edition_of, in_force
+from services.projections.views.values import held, opened_of
 from services.projections.views.view import Document
 from shared.as_of import AsOf
-from shared.events.envelope import Recorded
+from shared.clock import SystemClock
+from shared.eventlog.mapper import ERASED_JSON
+from shared.events.envelope import Recorded, instant
 from shared.mongo import connect
 
 SHOWN = 20
+_OPEN = frozenset({"kind", "number", "classification"})
+"""Groups of golden fields that are neither sensitive nor core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,7 @@ class Field:
     source: str
     at: str
     why: str
+    customer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +94,7 @@ class Life:
     events: tuple[Recorded, ...]
     as_of: AsOf | None
     customers: tuple[str, ...] = ()
+    policy: str = DEFAULT.label
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -91,71 +102,65 @@ class Life:
             "number": self.number,
             "as_of": None if self.as_of is None else str(self.as_of),
             "members": self.members,
+            "policy": self.policy,
             "golden": {field.name: {"value": field.value, "source": field.source, "at": field.at, "why": field.why}
                        for field in self.golden},
             "events": [event_json(event) for event in self.events],
         }  # fmt: skip
 
+    def disclosed(self, *, events: bool) -> dict[str, set[str]]:
+        """Of whom which sensitive fields are in the golden record, and with `events` in the events, in the clear."""
+        found: dict[str, set[str]] = {}
+        for field in self.golden:
+            group = field.name.partition(":")[0]
+            if group not in _OPEN and field.value not in (None, ERASED_JSON):
+                found.setdefault(field.customer, set()).add(LABELS.get(group, group))
+        for event in self.events if events else ():
+            if told := disclosed_by(event):
+                found.setdefault(event.customer, set()).update(told)
+        return found
 
-def life(history: History, customer: str, as_of: AsOf | None) -> Life:
-    """A customer's identity from the logs alone. Raises EmbeddedError if it did not exist at that instant."""
-    members = history.members(customer, as_of)
+
+def life(history: History, customer: str, as_of: AsOf | None, *, whole: bool = False) -> Life:
+    """A customer's identity from the logs alone; `whole` as of `History.together`.
+
+    Raises EmbeddedError if it did not exist at that instant.
+    """
+    moves = history.together(customer, as_of, whole=whole)
+    members = sorted(members_at(moves, customer))
     events = history.of_customers(members, as_of)
     if not events:
         raise EmbeddedError(f"Customer {customer} was not known as of {as_of}; choose a later instant.")
-    documents = fold_identity(events, history.membership(as_of), members, [CUSTOMER])["customer"]
+    documents = fold_identity(events, moves, members, [CUSTOMER])["customer"]
     document = next(doc for doc in documents.values() if any(m["customer"] == customer for m in doc["members"]))
-    by_id = {event.id: event for event in events}
+    editions = [edition_of(event) for event in history.policies(as_of)]
+    edition = in_force(editions, instant(SystemClock().now()) if as_of is None else as_of.instant)
+    opened = opened_of(events)
     source_of = {m["customer"]: f"{m['source']}:{m['external_id']}" for m in document["members"]}
     golden = tuple(
         Field(
             name,
-            _value(by_id[chosen["event"]], name, chosen.get("contact")),
-            source_of[chosen["member"]],
-            chosen["at"],
-            chosen["why"],
+            entry["value"] if "value" in entry else held(opened, entry["event"], name, entry.get("contact", "")),
+            source_of[entry["member"]],
+            entry["at"],
+            entry["why"],
+            entry["member"],
         )
-        for name, chosen in sorted(golden_record(document["members"]).items())
+        for name, entry in sorted(golden_record(document["members"], opened, edition.policy).items())
     )
     number = next((field.value for field in golden if field.name == "number"), None)
     return Life(
-        document["_id"], number, tuple(sorted(source_of.values())), golden, tuple(events), as_of, tuple(sorted(members))
+        document["_id"],
+        number,
+        tuple(sorted(source_of.values())),
+        golden,
+        tuple(events),
+        as_of,
+        tuple(sorted(members)),
+        edition.label,
     )
-
-
-def _value(event: Recorded, field: str, contact: str | None) -> Any:
-    """What the event says about a field of the golden record, as JSON; None where the event says nothing."""
-    data = event.data.model_dump(mode="json")
-    kind, _, detail = field.partition(":")
-    if contact is not None:
-        points = data.get("contact_points")
-        if isinstance(points, list):
-            return next((point["value"] for point in points if point["contact_id"] == contact), None)
-        return points if points is not None else data.get("value")
-    match kind:
-        case "classification":
-            return data.get("code") or (data.get("classification") or {}).get(detail)
-        case "extension":
-            return data.get("value")
-        case _:
-            return data.get(kind)
 
 
 def event_json(event: Recorded) -> dict[str, Any]:
     """The event with its envelope, as JSON values."""
-    return {
-        "log": event.log,
-        "position": event.position,
-        "stream": event.stream,
-        "seq": event.seq,
-        "type": f"{event.type}.v{event.version}",
-        "recorded_at": event.recorded_at,
-        "occurred_at": event.occurred_at,
-        "actor": f"{event.actor.kind}:{event.actor.id}",
-        "channel": event.channel,
-        "purpose": event.purpose,
-        "command": event.command,
-        "correlation": event.correlation,
-        "customer": event.customer,
-        "data": event.data.model_dump(mode="json", exclude_none=True),
-    }
+    return {**envelope(event), "data": event.data.model_dump(mode="json", exclude_none=True)}

@@ -6,13 +6,13 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from deploy import portable
+from deploy.following import take_along
 from deploy.replay import Life, event_json
 from shared.events.envelope import Erased, Recorded, instant
 
@@ -20,6 +20,7 @@ WHOLE = "person.json"
 VALUES = "values.csv"
 ACCESSES = "accesses.csv"
 INTAKE = "intake/"
+FOLLOWING = "following.ndjson"
 _VALUES = ("customer", "source", "type", "field", "value", "level", "occurred_at", "recorded_at", "by", "event")
 _ACCESSES = ("at", "customer", "what", "account", "channel", "purpose", "operation", "fields")
 _STYLE = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
@@ -27,11 +28,15 @@ _STYLE = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What is held about a person: the events about all customers who are that person, and who saw them."""
+    """What is held about a person: the events about all customers who are that person, and who saw them.
+
+    `others` has source and external id of the customers that theirs relate to.
+    """
 
     life: Life
     members: tuple[str, ...]
     accesses: tuple[Recorded, ...]
+    others: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def values(self) -> list[dict[str, Any]]:
         """Every value that was ever told about the person, where it came from and when; the oldest first."""
@@ -91,12 +96,13 @@ class Held:
             "events": [event_json(event) for event in self._events()],
             "accesses": self.seen(),
         }
-        rows = portable.rows(self.life.events)
+        rows, following = take_along(self.life.events, self.members, self.others)
         return {
             WHOLE: orjson.dumps(whole, option=_STYLE),
             VALUES: _csv(_VALUES, self.values()),
             ACCESSES: _csv(_ACCESSES, self.seen()),
             **{f"{INTAKE}{source}.ndjson": b"".join(map(_line, lines)) for source, lines in sorted(rows.items())},
+            **({FOLLOWING: b"".join(map(_line, following))} if following else {}),
         }
 
 
@@ -116,6 +122,14 @@ def intake_files(packed: bytes) -> dict[str, bytes]:
         if not names:
             raise ValueError("it holds no rows to import")
         return {name.removeprefix(INTAKE).removesuffix(".ndjson"): archive.read(name) for name in names}
+
+
+def following(packed: bytes) -> list[dict[str, Any]]:
+    """The requests that follow the rows of an export. ValueError if they cannot be read."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        if FOLLOWING not in archive.namelist():
+            return []
+        return [orjson.loads(line) for line in archive.read(FOLLOWING).splitlines()]
 
 
 def watermark_of(packed: bytes) -> str:

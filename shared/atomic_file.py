@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import orjson
+
 _DRAFT = ".draft"
 
 
@@ -17,6 +19,12 @@ def replace(path: Path, content: bytes, mode: int = 0o600) -> None:
     """
     with replacing(path, mode) as file:
         file.write(content)
+
+
+def replace_json(path: Path, content: object) -> None:
+    """`replace` by JSON, a value to a line, for the owner only; the folder is made if it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace(path, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from shared.crash import crash_here
+from shared.postgres import LASTING
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS relay_position (
@@ -63,11 +64,7 @@ class Lease:
             postgres_url,
             autocommit=True,
             row_factory=tuple_row,
-            connect_timeout=5,
-            keepalives_idle=5,
-            keepalives_interval=2,
-            keepalives_count=3,
-            tcp_user_timeout=10_000,
+            **LASTING,
             application_name=f"relay {topic}",
         )
         try:

@@ -60,7 +60,7 @@ CONSUMER_RETRIES = _counter("consumer_retries", "Batches tried again after a ser
 
 NUMBERS_ASSIGNED = _counter("identity_numbers_assigned", "Customers that got their number.")
 LINKS_MADE = _counter("identity_links", "Links made by rules.")
-LINKS_BANNED = _counter("identity_links_banned", "Links left out because a ban keeps members apart.")
+REVIEWS_OPENED = _counter("identity_reviews_opened", "Questions that were put to people.")
 KEYS_TOO_COMMON = _counter("identity_keys_too_common", "Uses of evidence that too many customers share.")
 
 FOLD_SECONDS = _histogram("view_fold_seconds", "One batch into one view, without the database.", "view")

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     )
     replication: int = Field(default=1, ge=1, le=9)
 
+    match_model: str = Field(
+        default="default", description="identity: a matching model that is shipped, or the file (.json) of another"
+    )
     kek_file: Path | None = Field(default=None, description="file with the key-encryption key, outside the data folder")
     jwks_file: Path | None = Field(default=None, description="public keys of the token issuer")
     audit_keys: Path | None = Field(

@@ -46,7 +46,7 @@ def difference(steps: Sequence[Step], since: datetime, until: datetime, showing:
     before, after = _at(steps, since), _at(steps, until)
     if after is None:
         raise EmbeddedError(f"The customer was not known at {instant(until)}; choose a later instant.")
-    between = [step for step in steps if instant(since) < step.event.recorded_at <= instant(until)]
+    between = [step for step in steps if instant(since) < step.at <= instant(until)]
     concerned = after.members | (before.members if before else frozenset())
     known: Facts = before.after if before else {}
     fields = [
@@ -68,7 +68,7 @@ def difference(steps: Sequence[Step], since: datetime, until: datetime, showing:
 
 def _at(steps: Sequence[Step], at: datetime) -> Step | None:
     """The last step that the customer was there for, not after this instant."""
-    return next((step for step in reversed(steps) if step.after and step.event.recorded_at <= instant(at)), None)
+    return next((step for step in reversed(steps) if step.after and step.at <= instant(at)), None)
 
 
 def _never_set(field: str, steps: Sequence[Step]) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.projections.views.golden import golden
-from services.projections.views.survivorship import POLICY
+from services.projections.views.survivorship import DEFAULT, Edition
+from services.projections.views.values import Opened
 from services.projections.views.view import Document
 from shared.access.levels import Level
 
@@ -61,21 +62,22 @@ class Fact:
 
 
 Facts = Mapping[str, Fact]
+_NOTHING: Opened = {}
 
 
-def facts(document: Document, customer: str) -> dict[str, Fact]:
-    """Field -> what holds for it: of the identity's golden record, and of this member alone."""
+def facts(document: Document, customer: str, opened: Opened = _NOTHING, edition: Edition = DEFAULT) -> dict[str, Fact]:
+    """Field -> what holds for it: of the identity's golden record by a policy, and of this member alone."""
     members = {member["customer"]: member for member in document["members"]}
-    found = {name: _chosen(name, chosen, members) for name, chosen in golden(document["members"]).items()}
+    record = golden(document["members"], opened, edition.policy)
+    found = {name: _chosen(name, chosen, edition) for name, chosen in record.items()}
     found["identity"] = Fact(Level.GENERAL, customer, document["_id"])
     found.update(_own(members[customer]))
     return found
 
 
-def _chosen(name: str, chosen: Document, members: Mapping[str, Document]) -> Fact:
-    member = members[chosen["member"]]
-    group, _, key = name.partition(":")
-    rule = "" if group == "number" else f"survivorship {POLICY}"
+def _chosen(name: str, chosen: Document, edition: Edition) -> Fact:
+    group = name.partition(":")[0]
+    rule = "" if group == "number" else f"survivorship {edition.label}"
     told = {
         "member": chosen["member"],
         "event": chosen["event"],
@@ -84,12 +86,10 @@ def _chosen(name: str, chosen: Document, members: Mapping[str, Document]) -> Fac
         "why": chosen["why"],
     }
     match group:
-        case "kind":
-            return Fact(Level.GENERAL, value=member["kind"], **told)
-        case "number":
-            return Fact(Level.GENERAL, value=member["number"]["number"], **told)
+        case "kind" | "number":
+            return Fact(Level.GENERAL, value=chosen["value"], **told)
         case "classification":
-            return Fact(Level.BUSINESS, value=member["classification"][key]["code"], **told)
+            return Fact(Level.BUSINESS, value=chosen["value"], **told)
         case _:
             return Fact(Level.SENSITIVE, contact=chosen.get("contact"), **told)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from deploy.changes.facts import Fact
+from deploy.envelope import envelope
 from services.projections.api.shown import Shown, Sight, contact_mask
 from shared.access.levels import Level
 from shared.access.policy import MaskKind, sees
@@ -13,7 +14,7 @@ from shared.events.customer import CustomerRegistered
 from shared.events.envelope import Erased, Recorded
 
 _CONTACTS = ("phone", "email", "social")
-_LABELS = {
+LABELS = {
     "address": "addresses",
     "extension": "extensions",
     "preference": "preferences",
@@ -21,6 +22,8 @@ _LABELS = {
     **dict.fromkeys(_CONTACTS, "contacts"),
 }
 """Group of fields -> what answers and the access log call it."""
+_CONTACT_EVENTS = frozenset({"customer.registered", "customer.contact_point_added"})
+_VALUES = {"customer.preference_noted": "preferences", "customer.extension_field_set": "extensions"}
 _HELD: Mapping[str, tuple[str, ...]] = {
     "identifier": ("identifiers", "identifier"),
     "extension": ("value",),
@@ -59,17 +62,7 @@ class Showing:
         levels = event.data.LEVELS
         data = event.data.model_dump(mode="json", exclude_none=True)
         return {
-            "log": event.log,
-            "position": event.position,
-            "type": f"{event.type}.v{event.version}",
-            "recorded_at": event.recorded_at,
-            "occurred_at": event.occurred_at,
-            "actor": f"{event.actor.kind}:{event.actor.id}",
-            "channel": event.channel,
-            "purpose": event.purpose,
-            "command": event.command,
-            "correlation": event.correlation,
-            "customer": event.customer,
+            **envelope(event),
             "source": self._source(event.customer),
             "data": {
                 name: value
@@ -88,7 +81,7 @@ class Showing:
         group = field.partition(":")[0]
         value, erased = self._held(group, fact)
         mask = _MASKS.get(group) or contact_mask(group)
-        return self._sight.show(fact.level, mask, value, of=(fact.member, _LABELS.get(group, group)), erased=erased)
+        return self._sight.show(fact.level, mask, value, of=(fact.member, LABELS.get(group, group)), erased=erased)
 
     def _held(self, group: str, fact: Fact) -> tuple[Any, bool]:
         event = self.holder(fact)
@@ -109,3 +102,18 @@ class Showing:
             return None
         told = registered.external_id is not None and sees(self._roles, Level.BUSINESS) == "allow"
         return f"{registered.source}:{registered.external_id}" if told else registered.source
+
+
+def disclosed_by(event: Recorded) -> set[str]:
+    """What the access log calls the sensitive and core fields that an event shows when it is told whole."""
+    return {
+        _label(event.type, name)
+        for name in event.data.SEALED
+        if getattr(event.data, name) not in (None, (), {}) and not isinstance(getattr(event.data, name), Erased)
+    }
+
+
+def _label(event_type: str, field: str) -> str:
+    if field in ("contact_points", "value", "raw"):
+        return "contacts" if event_type in _CONTACT_EVENTS else _VALUES.get(event_type, field)
+    return {"identifiers": "identifiers", **LABELS}.get(field, field)

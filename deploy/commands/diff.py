@@ -14,9 +14,8 @@ from deploy.commands.options import HomeOption, JsonOption
 from deploy.commands.output import STDOUT, print_json
 from deploy.commands.why import place, told
 from deploy.embedded.errors import EmbeddedError
-from deploy.embedded.home import Home
-from deploy.history import open_history
-from deploy.trail.asker import PURPOSE, PurposeOption, TokenOption, asker
+from deploy.trail.asker import PURPOSE, PurposeOption, TokenOption
+from deploy.trail.inquiry import inquiry
 
 
 def diff(
@@ -30,17 +29,14 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Compare a customer at two instants, field by field, with the events in between."""
-    chosen = Home.at(home)
-    who = asker(chosen, token)
-    access = who.access("AUDIT diff", purpose)
     earlier, later = instant(since, "--from"), instant(until, "--to")
     if later <= earlier:
         raise EmbeddedError("--to has to be later than --from.")
-    with open_history(chosen) as history:
-        about = history.customer(customer)
-        steps, showing = read(history, about, later, who)
-    answer = {"customer": about, **difference(steps, earlier, later, showing)}
-    account_for(chosen, access, showing)
+    with inquiry(home, token, "AUDIT diff", purpose) as asked:
+        about = asked.history.customer(customer)
+        steps, showing = read(asked.history, about, later, asked.who)
+        answer = {"customer": about, **difference(steps, earlier, later, showing)}
+        account_for(asked.home, asked.access, showing)
     if as_json:
         print_json(answer)
     else:

@@ -13,12 +13,11 @@ from deploy.commands.instants import instant
 from deploy.commands.options import HomeOption, JsonOption
 from deploy.commands.output import STDOUT, print_json, steps
 from deploy.commands.query import WholeOption, show_written
-from deploy.embedded.home import Home
 from deploy.exporting import record
-from deploy.history import open_history
 from deploy.trail import export, exposure
-from deploy.trail.asker import PURPOSE, PurposeOption, TokenOption, asker
+from deploy.trail.asker import PURPOSE, PurposeOption, TokenOption
 from deploy.trail.exposure import Exposure
+from deploy.trail.inquiry import inquiry
 from deploy.trail.leaving import leave
 from deploy.trail.search import Search
 from shared.access.exports import Export
@@ -40,20 +39,18 @@ def exposed(
     as_json: JsonOption = False,
 ) -> None:
     """List whose fields an account has read, which, when, by which request and what for. It is itself recorded."""
-    chosen = Home.at(home)
-    access = asker(chosen, token).access("AUDIT exposed", purpose)
     file = None if to_file is None else export.checked(to_file)
     question = exposure.asked(actor, instant(since, "--from"), instant(until, "--to"))
-    with open_history(chosen) as history, steps(quiet=as_json) as say:
+    with inquiry(home, token, "AUDIT exposed", purpose) as asked, steps(quiet=as_json) as say:
         say("Reading the access log")
-        search = Search(history.connections, whole=whole)
+        search = Search(asked.history.connections, whole=whole)
         found = Exposure.of(search.records(search.places(question, "oldest"), question))
     leaving = Export("audit.exposed", found.reads, question.described())
     if file is not None:
-        mark = leave(chosen, access, leaving, found.rows(), into=file, columns=exposure.COLUMNS)
+        mark = leave(asked.home, asked.access, leaving, found.rows(), into=file, columns=exposure.COLUMNS)
         show_written(file, found.reads, mark, as_json=as_json)
         return
-    mark = asyncio.run(record(chosen, access, leaving))
+    mark = asyncio.run(record(asked.home, asked.access, leaving))
     if as_json:
         print_json({"watermark": mark, "actor": actor, **found.as_json()})
     else:

@@ -110,6 +110,7 @@ def _monitor(
             witnesses=at,
             witness_keys=trust.witnesses,
             memory=memory,
+            clock=SystemClock(),
         )
         for log, known in trust.logs.items()
     ]

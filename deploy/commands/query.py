@@ -15,14 +15,13 @@ from deploy.commands.instants import instant
 from deploy.commands.options import HomeOption, JsonOption
 from deploy.commands.output import STDOUT, print_json
 from deploy.embedded.errors import EmbeddedError
-from deploy.embedded.home import Home
-from deploy.history import open_history
 from deploy.trail import export, telling
-from deploy.trail.asker import PURPOSE, PurposeOption, TokenOption, asker
+from deploy.trail.asker import PURPOSE, PurposeOption, TokenOption
+from deploy.trail.inquiry import inquiry
 from deploy.trail.leaving import leave
 from deploy.trail.question import Order, Place, Question, types_of
 from deploy.trail.search import Search
-from deploy.trail.together import members, moves
+from services.projections.views.membership import members_at
 from shared.access.exports import Export
 from shared.events.catalogue import LOGS
 from shared.ids import is_uuid
@@ -62,9 +61,7 @@ def query(
     as_json: JsonOption = False,
 ) -> None:
     """Find records of all logs: by account, customer, time, kind, command or correlation."""
-    chosen = Home.at(home)
     order: Order = "oldest" if oldest else "newest"
-    who = asker(chosen, token)
     question = Question(
         actor=actor,
         types=types_of(kinds) if kinds else None,
@@ -74,15 +71,17 @@ def query(
         correlation=_id("--correlation", correlation),
         logs=_logs(logs),
     )
-    with open_history(chosen) as history:
+    with inquiry(home, token, "AUDIT query", purpose) as asked:
+        history, who = asked.history, asked.who
         search = Search(history.connections, whole=whole)
         if customer is not None:
-            question = question.about(members(moves(search), history.customer(customer)))
+            known = history.customer(customer)
+            question = question.about(members_at(history.together(known, whole=whole), known))
         if to_file is not None:
             file, places = export.checked(to_file), search.places(question, order)
             found = (telling.row(each, who.roles) for each in search.records(places, question))
             leaving = Export("audit.query", len(places), question.described())
-            mark = leave(chosen, who.access("AUDIT query", purpose), leaving, found, into=file, columns=telling.COLUMNS)
+            mark = leave(asked.home, asked.access, leaving, found, into=file, columns=telling.COLUMNS)
             show_written(file, len(places), mark, as_json=as_json)
             return
         page = search.page(question, order, limit, None if after is None else Place.parse(after))

@@ -15,9 +15,12 @@ from deploy.commands.output import STDOUT, print_json, steps
 from deploy.demo import story
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
+from deploy.exporting import shown
 from deploy.history import open_history
 from deploy.reconstruction import reconstruct
+from deploy.trail.asker import PURPOSE, PurposeOption, TokenOption, asker
 from services.projections.views import VIEWS
+from shared.access.journal import Access
 from shared.as_of import Asked, parse
 
 
@@ -38,6 +41,11 @@ def replay(
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the views in MongoDB; see custlog scratch.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Fold the whole log and compare every view with it.")] = False,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Read every link instead of the index of them, which nobody has signed.")
+    ] = False,
+    purpose: PurposeOption = PURPOSE,
+    token: TokenOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -58,12 +66,16 @@ def replay(
     elif seen:
         _seen(chosen, customer, asked, as_json=as_json)
     else:
-        _life(chosen, customer, asked, as_json=as_json)
+        access = asker(chosen, token).access("REPLAY customer", purpose)
+        _life(chosen, customer, asked, access, whole=whole, as_json=as_json)
 
 
-def _life(home: Home, customer: str, asked: Asked | None, *, as_json: bool) -> None:
+def _life(home: Home, customer: str, asked: Asked | None, access: Access, *, whole: bool, as_json: bool) -> None:
     with open_history(home) as history:
-        life = replaying.life(history, history.customer(customer), None if asked is None else history.as_of(asked))
+        as_of = None if asked is None else history.as_of(asked)
+        life = replaying.life(history, history.customer(customer), as_of, whole=whole)
+    # Recorded first: what cannot be recorded is not shown.
+    asyncio.run(shown(home, access, life.disclosed(events=as_json)))
     if as_json:
         print_json(life.as_json())
     else:

@@ -12,6 +12,7 @@ from deploy.commands.options import HomeOption, JsonOption
 from deploy.commands.output import STDOUT, print_json
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
+from deploy.following import related
 from deploy.history import open_history
 from deploy.subject import Held, pack
 from shared.access.exports import Export
@@ -33,7 +34,8 @@ def export(
     with open_history(chosen) as history:
         life = replay.life(history, history.customer(customer), None)
         members = tuple(sorted(life.customers))
-        held = Held(life, members, tuple(history.reads(members)))
+        others = history.sources(related(life.events) - set(members))
+        held = Held(life, members, tuple(history.reads(members)), others)
     rows = len(held.values())
     asked = exporting.asked_by(user, PURPOSE, "EXPORT subject")
     # Recorded first: an export that cannot be recorded does not leave.

@@ -9,9 +9,8 @@ from deploy.changes.reading import account_for, read
 from deploy.commands.instants import instant
 from deploy.commands.options import HomeOption, JsonOption
 from deploy.commands.output import STDOUT, print_json
-from deploy.embedded.home import Home
-from deploy.history import open_history
-from deploy.trail.asker import PURPOSE, PurposeOption, TokenOption, asker
+from deploy.trail.asker import PURPOSE, PurposeOption, TokenOption
+from deploy.trail.inquiry import inquiry
 
 
 def why(
@@ -25,14 +24,12 @@ def why(
     as_json: JsonOption = False,
 ) -> None:
     """Tell why a field is so: the event, command, account and rule that set it, and what it was before."""
-    chosen = Home.at(home)
-    who = asker(chosen, token)
-    access = who.access("AUDIT why", purpose)
-    with open_history(chosen) as history:
-        about = history.customer(customer)
-        steps, showing = read(history, about, instant(as_of, "--as-of"), who)
-    answer = {"customer": about, **reasons(steps, field, showing)}
-    account_for(chosen, access, showing)
+    then = instant(as_of, "--as-of")
+    with inquiry(home, token, "AUDIT why", purpose) as asked:
+        about = asked.history.customer(customer)
+        steps, showing = read(asked.history, about, then, asked.who)
+        answer = {"customer": about, **reasons(steps, field, showing)}
+        account_for(asked.home, asked.access, showing)
     if as_json:
         print_json(answer)
     else:

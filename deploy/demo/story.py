@@ -141,6 +141,10 @@ def show_seen(seen: Seen, console: Console) -> None:
     for role, sights in seen.could.items():
         could.add_row(role, *(sights[level] for level in levels))
     console.print(could)
+    granted = _table("Had such a role, by tokens of this system's issuer", "position", "account", "roles", "until")
+    for grant in seen.granted:
+        granted.add_row(f"access:{grant.position}", grant.account, " ".join(grant.roles), grant.until)
+    console.print(granted)
     did = _table("Did see", "position", "recorded", "who", "purpose", "through", "operation", "customer", "fields")
     for read in seen.did:
         what = (read.operation, read.customer, " ".join(read.fields))

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from deploy.embedded.errors import EmbeddedError
-from deploy.embedded.server import write_atomically
 from deploy.witness.identity import make_witness
 from shared.access.tokens import make_issuer
+from shared.atomic_file import replace_json
 from shared.audit import keys as audit
 from shared.audit.note import BadKey
 from shared.privacy.kek import new_content
@@ -114,7 +114,7 @@ class Home:
                 f"The keys of {self.data} are missing from {self.keys}: put them back,"
                 " or remove the data to start anew."
             )
-        write_atomically(self.kek_file, new_content())
+        replace_json(self.kek_file, new_content())
 
     def _make_audit_keys(self) -> None:
         if self.witness.exists() and not (self.audit_keys / "origin").exists():
@@ -148,7 +148,7 @@ class Home:
         return False
 
     def write_state(self, state: State) -> None:
-        write_atomically(self.data / "state.json", asdict(state))
+        replace_json(self.data / "state.json", asdict(state))
 
     def read_state(self) -> State | None:
         """What the last supervisor said; None if there was none. It may be gone: see `is_locked`."""

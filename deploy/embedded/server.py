@@ -12,6 +12,7 @@ from pathlib import Path
 from deploy.embedded import ports
 from deploy.embedded.child import Child, birth, end_leftover, last_line
 from deploy.embedded.errors import EmbeddedError, PortTaken
+from shared.atomic_file import replace_json
 
 _POLL = 0.05
 _PORT_TRIES = 5
@@ -186,7 +187,7 @@ class Server(ABC):
             return _State()
 
     def _write_state(self, state: _State) -> None:
-        write_atomically(self._state_file, asdict(state))
+        replace_json(self._state_file, asdict(state))
 
 
 def program(package: str, path: str, title: str) -> str:
@@ -203,16 +204,3 @@ def program(package: str, path: str, title: str) -> str:
         except PermissionError:
             raise EmbeddedError(f"{found} may not be executed; ask its owner to run `chmod +x` on it.") from None
     return str(found)
-
-
-def write_atomically(path: Path, content: object) -> None:
-    """Replace a JSON file in one step, readable by its owner only: a reader sees the old or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(content, file, indent=1)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

@@ -11,6 +11,8 @@ import psycopg
 
 from deploy.embedded.home import State
 from deploy.history import database_url
+from services.projections.scratch import build_in
+from services.projections.store import SCRATCH
 from services.projections.views import VIEWS
 from shared.mongo import connect
 from shared.topics import partition_of
@@ -88,7 +90,7 @@ async def _views(url: str, customer: str, name: str = "custlog") -> tuple[Confir
         places = await database["inbox_position"].find({"source": {"$regex": f"^{TOPIC}/"}}).to_list(None)
         parked = await database["inbox_parked"].count_documents({"key": customer})
         builds = {each for each in await database.list_collection_names() if "__v" in each}
-        left = len(builds - set(active.values()))
+        left = len(builds - set(active.values())) + await _of_the_past(database)
         for view, collection in active.items():
             if view in VIEWS:
                 left += await _unpurged(database[collection], view, customer)
@@ -98,6 +100,15 @@ async def _views(url: str, customer: str, name: str = "custlog") -> tuple[Confir
     source = f"{TOPIC}/{partition_of(customer, partitions)}"
     position = next((row["position"] for row in places if row["source"] == source), 0)
     return Confirmation("views", int(position), int(parked), left), partitions
+
+
+async def _of_the_past(database: Any) -> int:
+    """The scratch builds that an erasure made stale and nobody has dropped yet, and collections that nobody owns."""
+    # The names first: whoever begins a build meanwhile has a row by then.
+    names = await database.list_collection_names()
+    rows = {row["_id"]: row["state"] for row in await database[SCRATCH].find({}, {"state": 1}).to_list(None)}
+    stale = {build for build, state in rows.items() if state == "stale"}
+    return len(stale | ({build for name in names if (build := build_in(name)) is not None} - rows.keys()))
 
 
 async def _unpurged(collection: Any, view: str, customer: str) -> int:

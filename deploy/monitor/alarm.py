@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Kind = Literal["altered", "rolled_back", "restored", "split", "witness", "forged", "unlike_log", "missing", "view"]
+Kind = Literal[
+    "altered", "rolled_back", "restored", "split", "witness", "forged", "unlike_log", "missing", "view", "still"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Alarm:
     forged       no relay published a record that is in the topic
     unlike_log   a record of the topic is not the one that the log has at its position
     missing      the topic lacks records that were published
+    still        records wait for a signature: who writes the log has stopped signing it
     view         a view holds other documents than the fold of the log; `log` is then the name of the view
 
     `first` and `last` are positions in the log, 0 where there is none to name. `by` tells what it was compared with,

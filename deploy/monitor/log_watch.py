@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from deploy.monitor.alarm import Alarm, Kind
 from deploy.monitor.memory import Kept, Memory
+from deploy.monitor.stillness import STILL_SECONDS, Stillness
 from deploy.monitor.witnesses import Silent, WitnessAt
 from shared.audit import tiles
 from shared.audit.checkpoint import BadCheckpoint, Checkpoint
@@ -15,6 +17,9 @@ from shared.audit.merkle import verify_consistency
 from shared.audit.note import BadNote, Verifier, VerifierKey
 from shared.audit.snapshot import NotSigned, Snapshot, snapshot
 from shared.audit.tiles import BadTile
+from shared.clock import Clock
+from shared.eventlog.mapper import DecodeError, parse
+from shared.events.envelope import moment
 
 OWN = "checkpoints that this monitor kept"
 
@@ -40,6 +45,7 @@ class LogWatch:
         witnesses: Sequence[WitnessAt],
         witness_keys: Sequence[VerifierKey],
         memory: Memory,
+        clock: Clock,
     ) -> None:
         """`url` is that of the log's database, `keys` are the auditor's for this log."""
         self.log = log
@@ -48,6 +54,8 @@ class LogWatch:
         self._witnesses = witnesses
         self._witness_keys = witness_keys
         self._memory = memory
+        self._clock = clock
+        self._stillness = Stillness()
         self._inspection: Inspection | None = None
         self._size = 0
 
@@ -67,14 +75,34 @@ class LogWatch:
                 self._inspect(seen, looked)
                 if looked.verdict and looked.verdict.ok:
                     self._compare(seen, kept, held, looked)
+                looked.alarms += self._still(seen)
         except NotSigned as error:
             if kept:
                 looked.alarms.append(_gone_back(self.log, 0, kept[-1], OWN))
             else:
                 looked.troubles.append(str(error))
-        if looked.alarms:
+        # What is only not signed yet was read; all else is read again, to see what else was touched.
+        if any(alarm.kind != "still" for alarm in looked.alarms):
             self.begin_anew()
         return looked
+
+    def _still(self, seen: Snapshot) -> Iterator[Alarm]:
+        waiting = seen.unsigned()
+        if waiting is None:
+            self._stillness.signed()
+            return
+        position, stored = waiting
+        try:
+            recorded_at = moment(parse(stored).recorded_at)
+        except (DecodeError, ValueError):
+            return  # nobody signs what is no record: the service is held, and its row is found once it is signed
+        waits = self._stillness.waits(position, recorded_at, self._clock.now(), time.monotonic())
+        if waits > STILL_SECONDS:
+            sentence = (
+                f"nothing was signed for {waits:.0f} s: the log goes on at position {position}, and its newest "
+                f"checkpoint ends at {seen.checkpoint.size}"
+            )
+            yield Alarm("still", self.log, sentence, position, position, "its records")
 
     def _held(self, looked: Looked) -> list[tuple[WitnessAt, str, bytes]]:
         """What the witnesses hold of every origin for which keys are known."""

@@ -10,12 +10,15 @@ from starlette.types import Receive, Scope, Send
 from services.customer.application import Aggregate, Answer, Application, Context
 from services.customer.domain import customer_commands as commands
 from services.customer.domain import erasure_commands as erasure
+from services.customer.domain import pin_commands as pins
 from services.customer.domain import rights_commands as rights
 from services.customer.domain.command import Code, Command, Id
+from services.customer.domain.command_names import CUSTOMER_COMMANDS, TOLD
 from services.customer.domain.interaction import RecordInteraction
 from services.customer.domain.order import DeliverOrder, PayOrder, PlaceOrder, ReturnOrder
+from services.customer.domain.survivorship import SetSurvivorshipPolicy
 from services.customer.domain.ticket import AnswerTicket, OpenTicket, ReopenTicket, ResolveTicket
-from services.customer.intake import columns, since
+from services.customer.intake import columns
 from services.customer.intake.answers import Delivery, Format
 from services.customer.intake.importing import Intake
 from services.customer.intake.outbox import Outbox
@@ -27,35 +30,6 @@ from shared.events.envelope import Actor
 from shared.http import expected_version, require
 from shared.ids import derive, uuid7
 
-CUSTOMER_COMMANDS: Mapping[str, type[Command]] = {
-    "add-contact-point": commands.AddContactPoint,
-    "verify-contact-point": commands.VerifyContactPoint,
-    "invalidate-contact-point": commands.InvalidateContactPoint,
-    "remove-contact-point": commands.RemoveContactPoint,
-    "set-address": commands.SetAddress,
-    "add-identifier": commands.AddIdentifier,
-    "classify": commands.Classify,
-    "tag": commands.Tag,
-    "note-preference": commands.NotePreference,
-    "add-relationship": commands.AddRelationship,
-    "end-relationship": commands.EndRelationship,
-    "assign-owner": commands.AssignOwner,
-    "give-consent": rights.GiveConsent,
-    "withdraw-consent": rights.WithdrawConsent,
-    "restrict-processing": rights.RestrictProcessing,
-    "lift-restriction": rights.LiftRestriction,
-    "raise-objection": rights.RaiseObjection,
-    "withdraw-objection": rights.WithdrawObjection,
-    "set-extension-field": commands.SetExtensionField,
-    "archive": commands.Archive,
-    "restore": commands.Restore,
-    "request-erasure": erasure.RequestErasure,
-    "refuse-erasure": erasure.RefuseErasure,
-    "approve-erasure": erasure.ApproveErasure,
-    "place-hold": erasure.PlaceHold,
-    "lift-hold": erasure.LiftHold,
-}
-"""POST /customers/{id}/<name> -> its body."""
 STARTS: Mapping[str, tuple[Aggregate, type[Command]]] = {
     "orders": ("order", PlaceOrder),
     "tickets": ("ticket", OpenTicket),
@@ -75,6 +49,8 @@ ACTIONS: Mapping[type[Command], Action] = {
     erasure.PlaceHold: "erasure.decide",
     erasure.LiftHold: "erasure.decide",
     rights.LiftRestriction: "erasure.decide",
+    pins.PinValue: "golden.decide",
+    pins.UnpinValue: "golden.decide",
 }
 """Command -> the action that a role has to allow; those that are not listed: customer.write."""
 FORMATS: Mapping[str, Format] = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
@@ -118,6 +94,7 @@ def routes(application: Application) -> APIRouter:
     """Every command of the service."""
     router = APIRouter()
     _add_customers(router, application)
+    _add_policies(router, application)
     for name, (aggregate, command) in STARTS.items():
         router.add_api_route(
             f"/customers/{{id}}/{name}",
@@ -166,6 +143,16 @@ def _add_customers(router: APIRouter, application: Application) -> None:
         response: Response,
     ) -> Answer:
         answer = await application.execute("customer", customer_id, command, sent, expected)
+        _tell(response, answer)
+        return answer
+
+
+def _add_policies(router: APIRouter, application: Application) -> None:
+    @router.post("/survivorship/policies", status_code=201, **_described(SetSurvivorshipPolicy, "survivorship"))
+    async def set_policy(
+        command: SetSurvivorshipPolicy, sent: Annotated[Context, Depends(context("golden.decide"))], response: Response
+    ) -> Answer:
+        answer = await application.set_policy(command, sent)
         _tell(response, answer)
         return answer
 
@@ -276,7 +263,7 @@ names the customer to change), 400 or 422 wrong, 503 send again. The last line c
 again: rows are recognised by their external id, or by row number under an Idempotency-Key.
 
 A line of NDJSON may tell in `since` what happened after the registration: a list of commands as their addresses take
-them, each with its name in `command` ({", ".join(since.COMMANDS)}). A contact point is named by `contact`, its number
+them, each with its name in `command` ({", ".join(TOLD)}). A contact point is named by `contact`, its number
 in the row from 1. The row is taken with all of it or not at all.
 
 {columns.documentation()}

@@ -1,26 +1,29 @@
 """From a command to its durable answer: load, decide, append; repeated commands get their first answer again."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from services.customer.domain import customer, erasure, interaction, order, ticket
+from services.customer.domain import customer, erasure, interaction, order, survivorship, ticket
 from services.customer.domain.command import Command, check_not_future, invalid
 from services.customer.domain.contact import INTERNATIONAL
 from services.customer.domain.customer_commands import CustomerCommand, Register
 from services.customer.domain.customer_state import Customer
+from services.customer.domain.survivorship import SetSurvivorshipPolicy
 from shared.clock import Clock
 from shared.errors import AlreadyReserved, CommandReused, Conflict, CustlogError, NotFound, VersionConflict
 from shared.eventlog.commit import Append, Commit, Committed, digest, fingerprint
 from shared.eventlog.decider import Decider
 from shared.eventlog.log import Log
 from shared.events.envelope import Actor, Cause, Contract, Recorded
+from shared.events.survivorship import POLICY
 from shared.ids import uuid7
 
-Aggregate: TypeAlias = Literal["customer", "order", "ticket", "interaction"]
+Aggregate: TypeAlias = Literal["customer", "order", "ticket", "interaction", "survivorship"]
 TRIES = 3
 """How often a command without an expected version is decided anew when somebody else was faster."""
 
@@ -119,6 +122,7 @@ class Application:
             "order": order.decider,
             "ticket": ticket.decider,
             "interaction": interaction.decider,
+            "survivorship": survivorship.decider,
         }
 
     async def register(self, command: Register, context: Context) -> Answer:
@@ -143,6 +147,21 @@ class Application:
             return await self._repeated(target, command, context, refused)
         append = Append(stream_of(aggregate, aggregate_id), customer_id, 0, events, command.occurred_at)
         return await self._commit(target, command, context, Answer(id=aggregate_id, version=len(events)), append)
+
+    async def set_policy(self, command: SetSurvivorshipPolicy, context: Context) -> Answer:
+        """Sets the survivorship policy; the version in the answer counts the policies that were ever set."""
+        target = stream_of("survivorship", POLICY)
+        for _ in range(TRIES):
+            history = await self.log.load(target)
+            try:
+                events = self._decide("survivorship", POLICY, history, command)
+            except CustlogError as refused:
+                return await self._repeated(target, command, context, refused)
+            answer = Answer(id=POLICY, version=len(history) + len(events))
+            append = Append(target, POLICY, len(history), events)
+            with suppress(VersionConflict):
+                return await self._commit(target, command, context, answer, *((append,) if events else ()))
+        raise Conflict("The survivorship policy is being changed by others all the time; send the request again.")
 
     async def execute(
         self, aggregate: Aggregate, aggregate_id: str, command: Command, context: Context, expected: int | None = None

@@ -86,17 +86,6 @@ class HitsView(_Answer):
     customers: list[HitView]
 
 
-class NumberView(_Answer):
-    """What is known of a number as somebody typed it; `reason` says why it leads to nobody."""
-
-    number: str
-    well_formed: bool
-    check_ok: bool
-    known: bool
-    customer: Id | None
-    reason: str | None
-
-
 def cause(
     who: Annotated[Caller, Depends(require("identity.link"))],
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
@@ -140,10 +129,6 @@ def identities(application: IdentityApplication) -> APIRouter:
     @router.get("/identities/{customer}", dependencies=[reader], summary="Who else a customer is")
     async def identity(customer: CustomerId) -> IdentityView:
         return IdentityView(**await application.identity(customer))
-
-    @router.get("/numbers/{number}", dependencies=[reader], summary="Whom a number leads to, or what is wrong with it")
-    async def number(number: Annotated[str, Path(min_length=1, max_length=100)]) -> NumberView:
-        return NumberView(**await application.number(number))
 
     return router
 

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from services.identity import store
+from services.identity import number_store, store
 from services.identity.commands import Answer, run
 from services.identity.domain.identities import Identities
 from services.identity.numbering import rule as numbering
 from services.identity.stewardship import Assert, Stewardship
-from services.identity.streams import customer_of, number_key, stream_of
+from services.identity.streams import number_key, stream_of
 from shared.errors import FieldError, Invalid
 from shared.eventlog.log import Log, Transaction
 from shared.eventlog.recorder import reservation_holders
@@ -61,9 +61,9 @@ class AddAlias(_Command):
 class IdentityApplication:
     """Commands and questions of the HTTP side."""
 
-    def __init__(self, log: Log, stewardship: Stewardship | None = None) -> None:
+    def __init__(self, log: Log, stewardship: Stewardship) -> None:
         self._log = log
-        self._stewardship = stewardship or Stewardship(log)
+        self._stewardship = stewardship
 
     async def link(self, command: Link, cause: Cause, digest: bytes) -> Mapping[str, Any]:
         """Makes two customers one; nothing happens if they are.
@@ -84,15 +84,13 @@ class IdentityApplication:
 
     async def add_alias(self, customer: str, command: AddAlias, cause: Cause, digest: bytes) -> Mapping[str, Any]:
         """Another number for a customer. Raises NotFound, Invalid, AlreadyReserved if it leads elsewhere."""
-        if numbering.read(command.alias).well_formed:
-            wrong: FieldError = {"field": "alias", "message": "has the form of our own numbers; choose another"}
-            raise Invalid("this alias could be mistaken for a customer number", errors=[wrong])
         if is_uuid(command.alias) or command.alias.startswith(NOT_FOR_ALIASES):
-            wrong = {"field": "alias", "message": "has the form of an id, or of an external id with its source"}
-            raise Invalid("this alias could be mistaken for another reference", errors=[wrong])
+            raise _mistakable("has the form of an id, or of an external id with its source", "another reference")
         key = number_key(command.alias)
 
         def decide(tx: Transaction, _: Identities) -> Answer:
+            if number_store.rule_book(tx.cursor).read(numbering.canonical(command.alias)) is not None:
+                raise _mistakable("has the form of our own numbers; choose another", "a customer number")
             known = reservation_holders(tx.cursor, (key,)).get(key) == stream_of(customer)
             events = [] if known else [AliasAdded(alias=command.alias, kind=command.kind)]
             result = {"customer": customer, "alias": command.alias, "changed": not known}
@@ -126,25 +124,11 @@ class IdentityApplication:
         events = [recorded.data for recorded in self._log.load_now(stream_of(customer))]
         return {
             "customer": customer,
-            "number": next((event.number for event in events if isinstance(event, NumberAssigned)), None),
+            "number": next((event.number for event in reversed(events) if isinstance(event, NumberAssigned)), None),
             "aliases": [event.alias for event in events if isinstance(event, AliasAdded)],
         }
 
-    async def number(self, text: str) -> dict[str, Any]:
-        """What is known of a number or alias somebody typed. Never fails for what was typed."""
-        reading = numbering.read(text)
 
-        def work() -> dict[str, str]:
-            with self._log.transaction() as tx:
-                return reservation_holders(tx.cursor, [number_key(text), number_key(reading.number)])
-
-        owners = await self._log.in_thread(work)
-        owner = owners.get(number_key(text)) or owners.get(number_key(reading.number))
-        return {
-            "number": reading.number if number_key(reading.number) in owners or reading.well_formed else text,
-            "well_formed": reading.well_formed,
-            "check_ok": reading.check_ok,
-            "known": owner is not None,
-            "customer": customer_of(owner) if owner else None,
-            "reason": None if owner else reading.reason or "this number was never given out",
-        }
+def _mistakable(message: str, what: str) -> Invalid:
+    wrong: FieldError = {"field": "alias", "message": message}
+    return Invalid(f"this alias could be mistaken for {what}", errors=[wrong])

@@ -1,33 +1,40 @@
-"""From customer events to numbers and links: one batch, one set of reads, one append, one set of writes."""
+"""From customer events to numbers, links and questions: one batch, one set of reads, one append, one set of writes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.identity import store
-from services.identity.domain.identities import Banned, Identities, evolve, link, pair
+from services.identity import decision_store, records, store
+from services.identity.allocation import Allocation, key_of
+from services.identity.decision_store import Told
+from services.identity.domain.clustering import Guard, Scored
+from services.identity.domain.deciding import decide
+from services.identity.domain.identities import Identities
 from services.identity.matching import features as matching
+from services.identity.matching.customer import NOTHING as UNCOMPARABLE
+from services.identity.matching.customer import normal_of
 from services.identity.matching.features import NOTHING, Features
 from services.identity.matching.fingerprint import Evidence
+from services.identity.matching.judging import Judge
 from services.identity.matching.lookup import Token, Tokens
-from services.identity.matching.rules import VERSION as MATCHING_RULES
-from services.identity.matching.rules import names
-from services.identity.numbering import rule as numbering
-from services.identity.streams import number_key, stream_of
+from services.identity.matching.record import Normal
+from services.identity.numbering.facts import facts_of
+from services.identity.numbering.rule import ACTOR as NUMBERING_RULES
+from services.identity.records import open_profile, sealed_profile
+from services.identity.streams import stream_of
 from shared.consumer import Unappliable
 from shared.errors import CustlogError
 from shared.eventlog.commit import Append, Commit
 from shared.eventlog.log import Transaction
 from shared.events.customer import CustomerErased
-from shared.events.envelope import Actor, Cause, Contract, Recorded
-from shared.events.identity import Linked, NumberAssigned
+from shared.events.envelope import Actor, Cause, Contract, Recorded, moment
+from shared.events.identity import Linked, ReviewOpened
 from shared.ids import derive
-from shared.privacy.sealing import DataKey, associated_data, seal, unseal
+from shared.privacy.sealing import DataKey
 from shared.subscription import Stop
 
-RULE = Actor(id=MATCHING_RULES, kind="rule")
-NUMBERING = Actor(id=numbering.RULE, kind="rule")
+NUMBERING = Actor(id=NUMBERING_RULES, kind="rule")
 
 
 @dataclass(slots=True)
@@ -36,7 +43,7 @@ class Outcome:
 
     numbers: int = 0
     links: int = 0
-    banned: int = 0
+    reviews: int = 0
     common: int = 0
 
 
@@ -48,24 +55,33 @@ class _Draft:
     is_new: bool
     features: Features
     stored: Evidence
+    normal: Normal
     evidence: Evidence
     tokens: frozenset[Token] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What one event changes in the evidence of its customer."""
+    """What one event changes: the record of its customer after it, with its keys, and the keys it has no more."""
 
     event: Recorded
-    added: Evidence
+    normal: Normal
+    evidence: Evidence
     removed: Collection[bytes]
+    is_new: bool
 
 
 class Matching:
-    """Applies customer events: numbers every new customer and links those that share evidence."""
+    """Applies customer events: numbers every new customer, and brings its identity to what the model finds."""
 
-    def __init__(self, fingerprints: Callable[[Features], Evidence], tokens: Tokens = lambda _: frozenset()) -> None:
+    def __init__(
+        self,
+        fingerprints: Callable[[Normal], Evidence],
+        judge: Judge,
+        tokens: Tokens = lambda _: frozenset(),
+    ) -> None:
         self._fingerprints = fingerprints
+        self._judge = judge
         self._tokens = tokens
 
     def apply(self, tx: Transaction, events: Sequence[Recorded], keys: Mapping[str, DataKey]) -> Outcome:
@@ -90,20 +106,25 @@ class Matching:
         if not telling:
             return outcome
         drafts = self._drafts(tx, telling, keys)
+        before = {customer: draft.normal for customer, draft in drafts.items() if not draft.is_new}
         changes = [self._change(drafts[event.customer], event) for event in telling]
-        index = store.holders(tx.cursor, {key for change in changes for key in change.added})
-        involved = {customer for customers in index.values() for customer in customers}
-        involved.update(customer for customer, draft in drafts.items() if not draft.is_new)
-        state = store.identities(tx.cursor, involved)
-        decision = _Decision(index, state, _Serials.take(tx, drafts), outcome)
+        index = store.holders(tx.cursor, {key for change in changes for key in change.evidence})
+        involved = {
+            customer for customers in index.values() if len(customers) <= store.COMMON for customer in customers
+        }
+        state = store.identities(tx.cursor, involved | before.keys(), with_links=True)
+        others = [customer for customer in state.identity_of if customer not in drafts]
+        normals = before | records.read(tx, others)
+        guard, numbers = self._judge.guard(normals), Allocation(tx.cursor)
+        decision = _Decision(self._judge, index, state, normals, numbers, outcome, guard)
         for change in changes:
             decision.take(change, drafts[change.event.customer])
-        links = _append(tx, decision.commits)
+        numbers.save()
+        told = _append(tx, decision.commits)
         _write(tx, drafts, keys)
         self._write_tokens(tx, drafts)
-        store.put_members(tx.cursor, {customer: state.identity_of[customer] for customer in decision.moved})
-        store.put_links(tx.cursor, links)
-        outcome.links = len(links)
+        store.put_members(tx.cursor, {customer: customer for customer in decision.admitted})
+        decision_store.write(tx.cursor, decision_store.changes_of(told))
         return outcome
 
     def _drafts(self, tx: Transaction, events: Sequence[Recorded], keys: Mapping[str, DataKey]) -> dict[str, _Draft]:
@@ -113,12 +134,13 @@ class Matching:
         for customer in customers:
             profile = known.get(customer)
             if profile is None:
-                drafts[customer] = _Draft(0, is_new=True, features=NOTHING, stored={}, evidence={})
+                drafts[customer] = _Draft(0, True, NOTHING, {}, UNCOMPARABLE, {})  # noqa: FBT003
             else:
                 features = open_profile(profile, keys)
-                evidence = self._fingerprints(features)
+                normal = normal_of(features)
+                evidence = self._fingerprints(normal)
                 tokens = self._tokens(features)
-                drafts[customer] = _Draft(profile.version, False, features, evidence, evidence, tokens)  # noqa: FBT003
+                drafts[customer] = _Draft(profile.version, False, features, evidence, normal, evidence, tokens)  # noqa: FBT003
         return drafts
 
     def _write_tokens(self, tx: Transaction, drafts: Mapping[str, _Draft]) -> None:
@@ -131,90 +153,89 @@ class Matching:
     def _change(self, draft: _Draft, event: Recorded) -> _Change:
         try:
             features = matching.evolve(draft.features, event.data)
-            evidence = self._fingerprints(features)
+            normal = normal_of(features)
+            evidence = self._fingerprints(normal)
         except Exception as error:
             raise Unappliable(event, f"{event.type} cannot be applied: {type(error).__name__}") from error
         before = draft.evidence
-        draft.features, draft.evidence = features, evidence
-        if not before:
-            return _Change(event, evidence, ())
-        added = {key: rule for key, rule in evidence.items() if key not in before}
-        return _Change(event, added, before.keys() - evidence.keys())
-
-
-class _Serials:
-    """The serials of one batch, handed out in its order."""
-
-    def __init__(self, first: int) -> None:
-        self._next = first
-
-    @classmethod
-    def take(cls, tx: Transaction, drafts: Mapping[str, _Draft]) -> _Serials:
-        new = sum(draft.is_new for draft in drafts.values())
-        return cls(store.take_serials(tx.cursor, numbering.SCOPE, new) if new else 0)
-
-    def assign(self) -> NumberAssigned:
-        serial, self._next = self._next, self._next + 1
-        return NumberAssigned(number=numbering.render(serial), rule=numbering.RULE, serial=serial)
+        draft.features, draft.normal, draft.evidence = features, normal, evidence
+        return _Change(event, normal, evidence, before.keys() - evidence.keys(), draft.is_new)
 
 
 @dataclass(slots=True)
 class _Decision:
     """Decides change after change, as if each had been a batch of its own."""
 
+    judge: Judge
     index: dict[bytes, list[str]]
     state: Identities
-    serials: _Serials
+    normals: dict[str, Normal]
+    numbers: Allocation
     outcome: Outcome
+    guard: Guard
     commits: list[Commit] = field(default_factory=list)
-    moved: set[str] = field(default_factory=set)
+    admitted: list[str] = field(default_factory=list)
+    weighed: dict[tuple[str, str], Scored] = field(default_factory=dict)
 
     def take(self, change: _Change, draft: _Draft) -> None:
         event = change.event
         customer = event.customer
         if draft.is_new and customer not in self.state.identity_of:
             self.state.admit(customer)
-            self.moved.add(customer)
-            assigned = self.serials.assign()
-            self._commit(draft, event, NUMBERING, [assigned], number_key(assigned.number))
+            self.admitted.append(customer)
+            assigned = self.numbers.assign(facts_of(event), moment(event.recorded_at))
+            self._commit(draft, event, NUMBERING, [assigned], key_of(assigned.number))
             self.outcome.numbers += 1
-        linked = self._link(customer, self._sharing(change))
-        if linked:
-            self._commit(draft, event, RULE, linked)
+        sharing = self._sharing(change)
+        if self.normals.get(customer) != change.normal:
+            self._renew(customer, change.normal)
+            decided = self._decide(customer, sharing)
+            if decided:
+                self._commit(draft, event, self._rule, decided)
 
-    def _sharing(self, change: _Change) -> dict[str, list[int]]:
-        """Who shares the new evidence, with the rules that say so; the index is brought up to the change."""
+    @property
+    def _rule(self) -> Actor:
+        return Actor(id=self.judge.model.id, kind="rule")
+
+    def _renew(self, customer: str, normal: Normal) -> None:
+        self.normals[customer] = normal
+        for ends in [ends for ends in self.weighed if customer in ends]:
+            del self.weighed[ends]
+
+    def _sharing(self, change: _Change) -> set[str]:
+        """Who shares a key that is not too common; the index is brought up to the change."""
         customer = change.event.customer
         for key in change.removed:
             if customer in self.index.get(key, ()):
                 self.index[key].remove(customer)
-        found: dict[str, list[int]] = {}
-        for key, rule in change.added.items():
+        found: set[str] = set()
+        for key in change.evidence:
             sharing = self.index[key]
             if len(sharing) > store.COMMON:
                 self.outcome.common += 1
             else:
-                for other in sharing:
-                    found.setdefault(other, []).append(rule)
+                found.update(sharing)
             if customer not in sharing:
                 sharing.append(customer)
-        found.pop(customer, None)
+        found.discard(customer)
         return found
 
-    def _link(self, customer: str, sharing: Mapping[str, list[int]]) -> list[Linked]:
-        """One link to each identity that is sharing evidence, the strongest member first."""
-        made: list[Linked] = []
-        for other, rules in sorted(sharing.items(), key=lambda item: (-len(item[1]), item[0])):
-            try:
-                events = link(self.state, customer, other, evidence=names(rules), decided_by=MATCHING_RULES)
-            except Banned:
-                self.outcome.banned += 1
-                continue
-            for event in events:
-                evolve(self.state, event)
-                self.moved.update(move.customer for move in event.moves)
-            made.extend(events)
-        return made
+    def _decide(self, customer: str, sharing: Collection[str]) -> list[Contract]:
+        """What follows for the identities of a customer and of everybody whom it might be."""
+        family = self.state.family(customer)
+        likely = {end for other in sharing if other not in family for end in self._likely(customer, other)}
+        if not likely and len(family) == 1 and not any(customer in ends for ends in self.state.asked):
+            return []
+        component = set().union(family, *(self.state.family(other) for other in likely))
+        scored = records.found_among(self.judge, self.state, component, self.normals, self.weighed)
+        events = decide(self.state, (customer,), scored, guard=self.guard)
+        self.outcome.links += sum(isinstance(event, Linked) for event in events)
+        self.outcome.reviews += sum(isinstance(event, ReviewOpened) for event in events)
+        return events
+
+    def _likely(self, customer: str, other: str) -> tuple[str, ...]:
+        """The other one, if the two reach the review threshold."""
+        return tuple(other for _ in self.judge.pairs((customer, other), self.normals, self.weighed))
 
     def _commit(self, draft: _Draft, event: Recorded, actor: Actor, events: Sequence[Contract], *reserve: str) -> None:
         cause = Cause(
@@ -231,9 +252,9 @@ class _Decision:
         draft.version += len(events)
 
 
-def _append(tx: Transaction, commits: Sequence[Commit]) -> dict[tuple[str, str], int]:
-    """Appends the commits, those of one stream in turn; answers the links made with their positions."""
-    links: dict[tuple[str, str], int] = {}
+def _append(tx: Transaction, commits: Sequence[Commit]) -> list[Told]:
+    """Appends the commits, those of one stream in turn; answers all events with their positions."""
+    told: list[Told] = []
     for wave in _waves(commits):
         for commit, answer in zip(wave, tx.append(wave), strict=True):
             if isinstance(answer, CustlogError):
@@ -241,10 +262,11 @@ def _append(tx: Transaction, commits: Sequence[Commit]) -> dict[tuple[str, str],
                     f"The identity log refused a decision: {answer}. Rebuild the tables of this service from the logs "
                     "before it goes on."
                 ) from answer
-            for position, event in enumerate(commit.appends[0].events, start=answer.position):
-                if isinstance(event, Linked):
-                    links[pair(event.a, event.b)] = position
-    return links
+            told.extend(
+                (position, commit.cause.actor.id, event)
+                for position, event in enumerate(commit.appends[0].events, start=answer.position)
+            )
+    return told
 
 
 def _waves(commits: Sequence[Commit]) -> list[list[Commit]]:
@@ -274,24 +296,5 @@ def _write(tx: Transaction, drafts: Mapping[str, _Draft], keys: Mapping[str, Dat
             added.append((customer, draft.evidence))
     store.drop_evidence(tx.cursor, removed)
     store.put_evidence(tx.cursor, added)
-    store.put_profiles(tx.cursor, [_seal(customer, draft, keys) for customer, draft in drafts.items()])
-
-
-def _place(customer: str) -> bytes:
-    return associated_data("identity", stream_of(customer), 0, "profile", customer)
-
-
-def _seal(customer: str, draft: _Draft, keys: Mapping[str, DataKey]) -> store.Profile:
-    key = keys.get(customer)
-    if key is None:
-        return store.Profile(customer, draft.version, None)
-    sealed = seal(key, draft.features.to_json(), _place(customer))
-    return store.Profile(customer, draft.version, sealed, draft.features.restricted)
-
-
-def open_profile(profile: store.Profile, keys: Mapping[str, DataKey]) -> Features:
-    """What is known of a customer; nothing once its key is gone."""
-    key = keys.get(profile.customer)
-    if profile.sealed is None or key is None:
-        return NOTHING
-    return Features.from_json(unseal(key, profile.sealed, _place(profile.customer)))
+    sealed = [sealed_profile(customer, draft.version, draft.features, keys) for customer, draft in drafts.items()]
+    store.put_profiles(tx.cursor, sealed)

@@ -9,18 +9,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.identity import decision_store, store
-from services.identity.batch import open_profile
 from services.identity.domain.clustering import Scored
 from services.identity.domain.identities import pair
+from services.identity.matching.customer import NOTHING, raw_of
 from services.identity.matching.explain import Explanation, explain
 from services.identity.matching.features import Features
 from services.identity.matching.fingerprint import Evidence
+from services.identity.matching.judging import Judge
 from services.identity.matching.lookup import Tokens
-from services.identity.matching.model import Model
 from services.identity.matching.normalise.record import normalise
-from services.identity.matching.pairing import score
-from services.identity.matching.raw import raw
-from services.identity.matching.record import Raw
+from services.identity.matching.record import Normal, Raw
+from services.identity.records import open_profile, read
 from shared.errors import NotFound
 from shared.eventlog.log import Log, Transaction
 
@@ -54,17 +53,14 @@ class Comparing:
     def __init__(
         self,
         log: Log,
-        fingerprints: Callable[[Features], Evidence],
+        fingerprints: Callable[[Normal], Evidence],
         tokens: Tokens,
-        model: Model,
-        *,
-        country: str = "",
+        judge: Judge,
     ) -> None:
         self._log = log
         self._fingerprints = fingerprints
         self._tokens = tokens
-        self._model = model
-        self._country = country
+        self._judge = judge
 
     async def explain(self, a: str, b: str) -> Compared:
         """Raises NotFound for a customer of whom nothing is known (any more)."""
@@ -83,9 +79,9 @@ class Comparing:
         for customer in (a, b):
             if customer not in profiles or profiles[customer].sealed is None or customer not in keys:
                 raise NotFound(f"nothing is known of customer {customer} (yet, or any more) that could be compared")
-            records.append(raw(open_profile(profiles[customer], keys)))
+            records.append(raw_of(open_profile(profiles[customer], keys)))
         return Compared(
-            explain(*records, self._model, self._country),
+            explain(records[0], records[1], self._judge.model),
             state.identity(a) == state.identity(b),
             (linked[ends], state.strengths.get(ends)) if ends in linked else None,
             said,
@@ -97,22 +93,20 @@ class Comparing:
         return await self._log.in_thread(lambda: self._resembling(features, record)[:limit])
 
     def _resembling(self, features: Features, record: Raw) -> list[Resembling]:
+        new = normalise(record)
         with self._log.transaction() as tx:
-            candidates = self._candidates(tx, features)
-            profiles = store.profiles(tx.cursor, candidates)
+            candidates = self._candidates(tx, features, new)
             state = store.identities(tx.cursor, candidates)
-        keys = self._log.keyring.fetch(candidates)
-        new = normalise(record, self._country)
+            known = read(tx, candidates)
+        records = {"": new, **known}
         found = [
-            score("", new, customer, normalise(raw(open_profile(profile, keys)), self._country), self._model)
-            for customer, profile in sorted(profiles.items())
-            if profile.sealed is not None and customer in keys and not profile.restricted
+            self._judge.scored("", customer, records) for customer in sorted(known) if known[customer] is not NOTHING
         ]
         likely = sorted((one for one in found if one.band != "new"), key=lambda one: (-one.weight, one.b))
         return [Resembling(state.identity(one.b), one) for one in likely]
 
-    def _candidates(self, tx: Transaction, features: Features) -> Sequence[str]:
-        shared = store.holders(tx.cursor, self._fingerprints(features))
+    def _candidates(self, tx: Transaction, features: Features, new: Normal) -> Sequence[str]:
+        shared = store.holders(tx.cursor, self._fingerprints(new))
         found = dict.fromkeys(customer for customers in shared.values() for customer in customers)
         for token in self._tokens(features):
             found.update(dict.fromkeys(sorted(store.customers_with(tx.cursor, token))[:MOST]))

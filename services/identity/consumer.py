@@ -32,5 +32,5 @@ def _concerns(record: Record) -> bool:
 def _report(outcome: Outcome) -> None:
     metrics.NUMBERS_ASSIGNED.inc(outcome.numbers)
     metrics.LINKS_MADE.inc(outcome.links)
-    metrics.LINKS_BANNED.inc(outcome.banned)
+    metrics.REVIEWS_OPENED.inc(outcome.reviews)
     metrics.KEYS_TOO_COMMON.inc(outcome.common)

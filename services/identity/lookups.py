@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.identity import store
-from services.identity.batch import open_profile
 from services.identity.matching.lookup import Field, token_of, values, wanted
+from services.identity.records import open_profile
 from shared.eventlog.log import Log
 
 

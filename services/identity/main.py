@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -15,10 +16,17 @@ from services.identity.application import IdentityApplication
 from services.identity.batch import Matching
 from services.identity.comparing import Comparing
 from services.identity.consumer import NAME, TOPIC, make_consumer
+from services.identity.issuing.leases import Leases
+from services.identity.issuing.numbers import Numbers
+from services.identity.issuing.questions import Questions
+from services.identity.issuing.rules import Rules
 from services.identity.lookups import Lookups
 from services.identity.matching.fingerprint import fingerprints
+from services.identity.matching.judging import Judge
 from services.identity.matching.lookup import tokens
-from services.identity.matching.model import shipped
+from services.identity.matching.model import Model, UnknownModel, from_json, shipped
+from services.identity.numbers_api import numbers
+from services.identity.records import weighed_again
 from services.identity.steward_api import assertions, comparisons, reviews
 from services.identity.stewardship import Stewardship
 from shared.access.recording import Recording
@@ -44,7 +52,7 @@ from shared.process import (
 )
 from shared.readiness import Auditing, Consuming, Health, Publishing, answering, keyring
 from shared.relay import Relay
-from shared.settings import Settings
+from shared.settings import Settings, SettingsError
 from shared.subscription import kafka_broker, subscribe
 
 OWN_TOPIC = "identity.events"
@@ -58,9 +66,12 @@ class Service:
         self._topics = (topic, own_topic)
         keys = KeyEncryptionKeys.read(given(settings.kek_file))
         self._keyring = Keyring(settings.keyring_url, keys)
-        self.log = Log(NAME, settings.postgres_url, self._keyring, SystemClock(), on_commit=count_commits(NAME))
+        clock = SystemClock()
+        self.log = Log(NAME, settings.postgres_url, self._keyring, clock, on_commit=count_commits(NAME))
         self.access = Recording(settings, self._keyring)
-        consumer = make_consumer(self.log, Matching(fingerprints(keys.blind_index_key), tokens(keys.blind_index_key)))
+        judge = Judge(model_of(settings.match_model))
+        matching = Matching(fingerprints(keys.blind_index_key, judge.model), judge, tokens(keys.blind_index_key))
+        consumer = make_consumer(self.log, matching)
         self._subscription = subscribe(
             kafka_broker(settings.kafka, NAME),
             [topic],
@@ -80,15 +91,16 @@ class Service:
             auditing=Auditing(self.log.newest, lambda: self._sequencer) if settings.audit_keys else None,
             parked=consumer.parked,
         )
-        stewardship = self._stewardship = Stewardship(self.log)
+        stewardship = self._stewardship = Stewardship(self.log, rescore=weighed_again(judge))
         application = IdentityApplication(self.log, stewardship)
         index = keys.blind_index_key
-        comparing = Comparing(self.log, fingerprints(index), tokens(index), shipped())
+        comparing = Comparing(self.log, fingerprints(index, judge.model), tokens(index), judge)
         self.app: FastAPI = create_app(
             settings,
             Verifier.from_file(given(settings.jwks_file), settings.token_issuer, settings.token_audience),
             [
                 identities(application),
+                numbers(Numbers(self.log, clock), Rules(self.log, clock), Leases(self.log, clock), Questions(self.log)),
                 assertions(stewardship),
                 reviews(stewardship),
                 comparisons(comparing, application.number_of, self.access.journal),
@@ -133,6 +145,17 @@ class Service:
     def _close(self) -> None:
         self.log.close()
         self._keyring.close()
+
+
+def model_of(chosen: str) -> Model:
+    """The model of this name, or in this file. Raises SettingsError (stop) with what to do about it."""
+    try:
+        return from_json(Path(chosen).read_bytes()) if chosen.endswith(".json") else shipped(chosen)
+    except (OSError, UnknownModel) as error:
+        raise SettingsError(
+            f"CUSTLOG_MATCH_MODEL is {chosen}, which cannot be used: {error}. Name a shipped model, or a file that "
+            "custlog match calibrate has written."
+        ) from None
 
 
 def main() -> None:

@@ -365,7 +365,7 @@ def _raw(candidate: Candidate) -> Raw:
 
 def _rows(body: bytes) -> list[Mapping[str, str]]:
     try:
-        rows = list(csv.DictReader(io.StringIO(body.decode("utf-8-sig")), strict=True))
+        rows: list[Mapping[str, str]] = list(csv.DictReader(io.StringIO(body.decode("utf-8-sig")), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise Invalid(f"this is no CSV in UTF-8: {error}") from None
     missing = {"says", "a", "b", "reason"} - set(rows[0] if rows else ())

@@ -9,8 +9,6 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from itertools import combinations, groupby
-from operator import itemgetter
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
@@ -19,12 +17,10 @@ from services.identity import decision_store, store
 from services.identity.commands import Answer, run
 from services.identity.decision_store import Request, Review
 from services.identity.domain.assertions import assert_never, assert_same, expire, withdraw
-from services.identity.domain.clustering import Guard, Scored, nothing_against
-from services.identity.domain.deciding import follow, standing
+from services.identity.domain.clustering import Guard, Scored
+from services.identity.domain.deciding import follow
 from services.identity.domain.identities import Identities, Pair, pair
 from services.identity.domain.reviews import Question, Ranked, queue
-from services.identity.matching.rules import VERSION as MATCHING_RULES
-from services.identity.matching.rules import names
 from shared.clock import Clock, SystemClock
 from shared.errors import Conflict, Forbidden, NotFound, Unavailable
 from shared.eventlog.log import Log, Transaction
@@ -40,9 +36,6 @@ ALIKE = 100
 """As many questions that look the same are answered by one answer at most."""
 QUEUE = 5_000
 """As many of the oldest open questions are ranked."""
-SHARED_RULE = 20_000
-"""What two customers weigh, in thousandths of a bit, for each exact rule that they share."""
-
 Found: TypeAlias = tuple[Sequence[Scored], Guard]
 Rescore: TypeAlias = Callable[[Transaction, Identities, Collection[str]], Found]
 """Every scored pair among these customers, links of which nothing tells any more included, and the guard."""
@@ -95,12 +88,10 @@ class Decision(_Command):
 class Stewardship:
     """Commands and questions of those who look after identities."""
 
-    def __init__(
-        self, log: Log, *, rescore: Rescore | None = None, four_eyes: int = FOUR_EYES, clock: Clock | None = None
-    ) -> None:
+    def __init__(self, log: Log, *, rescore: Rescore, four_eyes: int = FOUR_EYES, clock: Clock | None = None) -> None:
         self._log = log
         self._clock = clock or SystemClock()
-        self._rescore = rescore or by_exact_rules
+        self._rescore = rescore
         self._four_eyes = four_eyes
 
     async def say(self, command: Assert, cause: Cause, digest: bytes, *, together: bool = False) -> Mapping[str, Any]:
@@ -330,16 +321,3 @@ def check_not_restricted(tx: Transaction, customers: Collection[str]) -> None:
     for customer, profile in sorted(store.profiles(tx.cursor, customers).items()):
         if profile.restricted:
             raise Conflict(f"the processing of customer {customer} is restricted; lift the restriction to link it")
-
-
-def by_exact_rules(tx: Transaction, state: Identities, customers: Collection[str]) -> Found:
-    """The links that stand, and the pairs that share evidence by an exact rule."""
-    shared: dict[Pair, set[int]] = {}
-    for _, sharing in groupby(store.evidence(tx.cursor, customers), key=itemgetter(0)):
-        for (_, rule, one), (_, _, other) in combinations(sharing, 2):
-            shared.setdefault(pair(one, other), set()).add(rule)
-    found = [
-        Scored(a, b, SHARED_RULE * len(rules), evidence=names(rules), decided_by=MATCHING_RULES)
-        for (a, b), rules in sorted(shared.items())
-    ]
-    return [*found, *standing(state, customers)], nothing_against

@@ -13,6 +13,7 @@ from typing import Any
 
 from psycopg import Cursor
 
+from services.identity import number_store
 from services.identity.domain.identities import Identities, Pair, Question
 from services.identity.matching.lookup import Token
 from shared.events.envelope import SealedPart
@@ -31,7 +32,6 @@ CREATE TABLE IF NOT EXISTS members (customer uuid PRIMARY KEY, identity uuid NOT
 CREATE INDEX IF NOT EXISTS members_identity ON members (identity);
 CREATE TABLE IF NOT EXISTS links (a uuid NOT NULL, b uuid NOT NULL, position bigint NOT NULL, PRIMARY KEY (a, b));
 CREATE INDEX IF NOT EXISTS links_b ON links (b);
-CREATE TABLE IF NOT EXISTS numbering (scope text PRIMARY KEY, next bigint NOT NULL);
 """
 
 COMMON = 50
@@ -54,9 +54,6 @@ SELECT a::text, b::text, vector, answer FROM reviews
 WHERE a = ANY(%s::uuid[]) AND b = ANY(%s::uuid[]) AND (answer IS NULL OR answer = 'unsure')"""
 _EVIDENCE = """
 SELECT key, rule, customer::text FROM evidence WHERE customer = ANY(%s::uuid[]) ORDER BY key, customer"""
-_TAKE_SERIALS = """
-INSERT INTO numbering AS counter (scope, next) VALUES (%(scope)s, %(count)s + 1)
-ON CONFLICT (scope) DO UPDATE SET next = counter.next + %(count)s RETURNING next - %(count)s AS first"""
 _PUT_PROFILES = """
 INSERT INTO profiles (customer, version, key, nonce, ct, restricted)
 SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::boolean[])
@@ -64,6 +61,9 @@ ON CONFLICT (customer) DO UPDATE
 SET version = excluded.version, key = excluded.key, nonce = excluded.nonce, ct = excluded.ct,
     restricted = excluded.restricted"""
 _PUT_VERSION = "UPDATE profiles SET version = %s WHERE customer = %s"
+_PUT_VERSIONS = """
+UPDATE profiles p SET version = given.version FROM unnest(%s::uuid[], %s::bigint[]) AS given (customer, version)
+WHERE p.customer = given.customer"""
 _PUT_EVIDENCE = """
 INSERT INTO evidence (key, customer, rule)
 SELECT * FROM unnest(%s::bytea[], %s::uuid[], %s::smallint[])"""
@@ -103,6 +103,7 @@ class Profile:
 def create_tables(cursor: Cursor[Any]) -> None:
     """Creates what is missing."""
     cursor.execute(DDL)
+    cursor.execute(number_store.DDL)
 
 
 def _array(values: Iterable[str | int | None]) -> str:
@@ -172,12 +173,6 @@ def evidence(cursor: Cursor[Any], customers: Collection[str]) -> list[tuple[byte
     return [(bytes(row["key"]), row["rule"], row["customer"]) for row in rows]
 
 
-def take_serials(cursor: Cursor[Any], scope: str, count: int) -> int:
-    """The first of `count` consecutive serials. They come back if the transaction does, so none is ever missing."""
-    row = _run(cursor, _TAKE_SERIALS, {"scope": scope, "count": count}).fetchone()
-    return int(row["first"]) if row else 1
-
-
 def put_profiles(cursor: Cursor[Any], changed: Sequence[Profile]) -> None:
     sealed = [profile.sealed for profile in changed]
     columns = (
@@ -194,6 +189,12 @@ def put_profiles(cursor: Cursor[Any], changed: Sequence[Profile]) -> None:
 def put_version(cursor: Cursor[Any], customer: str, version: int) -> None:
     """The version of a customer's identity stream after a command."""
     _run(cursor, _PUT_VERSION, (version, customer))
+
+
+def put_versions(cursor: Cursor[Any], versions: Mapping[str, int]) -> None:
+    """The versions of several customers' identity streams."""
+    if versions:
+        _run(cursor, _PUT_VERSIONS, (_array(versions), _array(versions.values())))
 
 
 def put_evidence(cursor: Cursor[Any], added: Iterable[tuple[str, Mapping[bytes, int]]]) -> None:

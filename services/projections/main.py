@@ -88,6 +88,7 @@ class Service:
         self.rebuild = Rebuild(self.application, everything)
         self.reconstruction = Reconstruction(self.application, everything)
         log = self.access.log
+        past, policies = Past(self.store, self.keyring), api.Policies(self.store)
         self.readiness = Health(
             {"mongo": answering(self.mongo.ping), "keyring": keyring(self.keyring), **self.access.questions()},
             consuming=Consuming(NAME, self.subscription),
@@ -99,10 +100,12 @@ class Service:
             settings,
             Verifier.from_file(given(settings.jwks_file), settings.token_issuer, settings.token_audience),
             [
-                api.customers(self.store, self.keyring, self.access.journal),
-                api.directory(self.store, self.access.journal),
+                api.customers(self.store, self.keyring, self.access.journal, policies),
+                api.policies(policies, past),
+                api.directory(self.store, self.access.journal, policies),
                 api.agenda(self.store, self.keyring, self.access.journal),
-                api.views(Past(self.store, self.keyring), self.reconstruction, self.keyring, self.access.journal),
+                api.views(past, self.reconstruction, self.keyring, self.access.journal, policies),
+                api.erasures(self.store),
                 parking(self.application.parked, self.application.redrive),
                 api.operations(self.application, self.rebuild),
             ],

@@ -16,6 +16,7 @@ from pymongo import DESCENDING
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from services.projections.application import Application
+from services.projections.building import Building
 from services.projections.fold import FoldFailed
 from services.projections.portions import Portions
 from services.projections.store import BUILDS, Collections, Mark, mark
@@ -68,7 +69,7 @@ class Rebuild:
         self._application = application
         self._store = application.store
         self._topics = topics
-        self._running: asyncio.Task[None] | None = None
+        self._building = Building()
         self._portions = Portions()
 
     async def start(self, views: Sequence[str]) -> str:
@@ -78,19 +79,16 @@ class Rebuild:
             raise Invalid("Name views to rebuild.", errors=[{"field": "views", "message": f"must be some of {known}"}])
         build = uuid7()
         await self._announce(build, views)
-        self._running = asyncio.create_task(self._run(build, list(dict.fromkeys(views))), name=f"rebuild {build}")
+        self._building.begin(self._run(build, list(dict.fromkeys(views))), f"rebuild {build}")
         return build
 
     async def wait(self) -> None:
         """Waits for the build that this instance is making."""
-        if self._running is not None:
-            await asyncio.wait([self._running])
+        await self._building.wait()
 
     async def stop(self) -> None:
         """Gives up the build that this instance is making."""
-        if self._running is not None:
-            self._running.cancel()
-            await self.wait()
+        await self._building.stop()
 
     async def progress(self) -> list[dict[str, Any]]:
         """The last builds, the newest first: id, views, state, applied records, times, error."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from services.projections.application import Application
+from services.projections.building import Building
 from services.projections.fold import FoldFailed
 from services.projections.scratch import Lost, Scratch
 from services.projections.store import mark
@@ -40,7 +41,7 @@ class Reconstruction:
     def __init__(self, application: Application, topics: Topics) -> None:
         self._application = application
         self._topics = topics
-        self._running: asyncio.Task[None] | None = None
+        self._building = Building()
         self._asked = asyncio.Lock()
         self.scratch = Scratch(application.store)
 
@@ -56,22 +57,19 @@ class Reconstruction:
                 raise Unavailable(f"The view could not be made: {known['error']}.", retry_after=AGAIN_SECONDS)
             if known is not None:
                 return known
-            if self._running is not None and not self._running.done():
+            if self._building.busy:
                 raise Unavailable("Another view is being made; ask again when it is done.", retry_after=AGAIN_SECONDS)
             row = await self.scratch.begin([view], as_of)
-            self._running = asyncio.create_task(self._run(row, as_of), name=f"{view} as of {as_of}")
+            self._building.begin(self._run(row, as_of), f"{view} as of {as_of}")
             return row
 
     async def wait(self) -> None:
         """Waits for the build that this process is making."""
-        if self._running is not None:
-            await asyncio.wait([self._running])
+        await self._building.wait()
 
     async def stop(self) -> None:
         """Gives up the build that this process is making."""
-        if self._running is not None:
-            self._running.cancel()
-            await self.wait()
+        await self._building.stop()
 
     async def keep_tidy(self) -> None:
         """Drops what is over, every half minute until cancelled."""

@@ -120,13 +120,13 @@ class Scratch:
         passing = [row for row in rows if row["until"] is not None and row["_id"] not in gone]
         gone += [row["_id"] for row in passing[MOST:] if row["state"] != "running"]
         known = {row["_id"] for row in rows}
-        orphans = {build for name in names if (build := _build_in(name)) is not None} - known
+        orphans = {build for name in names if (build := build_in(name)) is not None} - known
         await self.drop([*gone, *sorted(orphans)])
         return gone
 
     async def _drop_collections(self, build: str) -> None:
         names = await self._store.database.list_collection_names()
-        await self._store.drop(name for name in names if _build_in(name) == build)
+        await self._store.drop(name for name in names if build_in(name) == build)
 
     def _name(self, build: str, view: str) -> str:
         return f"{SCRATCH}_{build}_{view}_v{self._store.views[view].version}"
@@ -138,7 +138,8 @@ class Scratch:
             raise Lost
 
 
-def _build_in(collection: str) -> str | None:
+def build_in(collection: str) -> str | None:
+    """The build that a collection belongs to, None for one of another kind."""
     kind, _, rest = collection.partition("_")
     return rest.partition("_")[0] or None if kind == SCRATCH else None
 

@@ -16,7 +16,7 @@ from pymongo.errors import CollectionInvalid, DocumentTooLarge, OperationFailure
 from services.projections.fold import MAX_DOCUMENT, size_of
 from services.projections.views.view import View, WorkingSet
 from shared.errors import Unavailable
-from shared.events.envelope import Recorded
+from shared.events.envelope import Recorded, instant
 from shared.ids import uuid7
 from shared.inbox_mongo import PARKED, POSITIONS, MongoInbox, create_inbox
 from shared.mongo import Mongo
@@ -26,6 +26,7 @@ from shared.topics import partition_of
 ALIASES = "aliases"
 BUILDS = "builds"
 SCRATCH = "scratch"
+PURGED = "purged"
 QUERY_MS = 5_000
 
 _NAMESPACE_EXISTS = 48
@@ -237,6 +238,8 @@ class Store:
         await self.database[BUILDS].update_many({"running": True}, {"$set": {"purged": True}}, session=session)
         await self.retire(self.views, session)
         await self._outdate_scratch(session)
+        at = {"$set": {"at": instant(await self.mongo.now())}}
+        await self.database[PURGED].update_one({"_id": subject}, at, upsert=True, session=session)
         purged = 0
         for view, name in (await self.active(session)).items():
             documents = (
@@ -275,7 +278,7 @@ class Store:
             try:
                 await create_inbox(self.database)
                 existing = set(await self.database.list_collection_names())
-                for name in {ALIASES, BUILDS, SCRATCH} - existing:
+                for name in {ALIASES, BUILDS, SCRATCH, PURGED} - existing:
                     await self.database.create_collection(name)
                 await self.database[BUILDS].create_index([("running", ASCENDING)], unique=True, sparse=True)
             except (CollectionInvalid, OperationFailure) as error:

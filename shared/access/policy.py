@@ -14,11 +14,14 @@ Action = Literal[
     "erasure.request",
     "erasure.decide",
     "identity.link",
+    "golden.decide",
     "reminder.write",
     "operate",
     "audit.read",
 ]
 """`erasure.decide` covers approving, refusing and holds: nobody approves their own request.
+
+`golden.decide` covers pinning values and setting the survivorship policy.
 
 `operate` covers re-driving parked records, rebuilding views and moving the test clock.
 """
@@ -33,7 +36,15 @@ GRANTS: Mapping[str, frozenset[Action]] = {
     "sales": frozenset({"customer.read", "customer.write", "erasure.request", "reminder.write"}),
     "service": frozenset({"customer.read", "customer.write", "erasure.request", "reminder.write"}),
     "manager": frozenset(
-        {"customer.read", "customer.write", "customer.import", "erasure.decide", "identity.link", "reminder.write"}
+        {
+            "customer.read",
+            "customer.write",
+            "customer.import",
+            "erasure.decide",
+            "identity.link",
+            "golden.decide",
+            "reminder.write",
+        }
     ),
     "import": frozenset({"customer.write", "customer.import"}),
     "auditor": frozenset({"customer.read", "audit.read"}),

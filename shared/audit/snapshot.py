@@ -77,6 +77,11 @@ class Snapshot:
             yield rows
             after = rows[-1][0]
 
+    def unsigned(self) -> tuple[int, bytes] | None:
+        """Position and stored bytes of the first record behind the checkpoint, None if it has all."""
+        after = self.checkpoint.size + 1
+        return next(iter(self._ask(lambda: tables.records(self._cursor, after, after, 1))), None)
+
     @cached_property
     def _map(self) -> HeadTree:
         size = self.checkpoint.size

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.events import customer, identity, notifications
+from shared.events import customer, identity, notifications, survivorship
 from shared.events.catalogue import CATALOGUE
 from shared.events.envelope import ERASED, Contract, SealedPart
 from shared.privacy.sealing import DataKey, associated_data, unseal
@@ -41,6 +41,8 @@ ABOUT: Mapping[type[Contract], str] = {
     customer.ObjectionRaised: "purpose",
     customer.ObjectionWithdrawn: "purpose",
     customer.ExtensionFieldSet: "field",
+    survivorship.ValuePinned: "field",
+    survivorship.ValueUnpinned: "field",
     customer.TicketOpened: "topic",
     identity.AliasAdded: "alias",
     notifications.MessageSent: "message_id",

@@ -20,6 +20,7 @@ from shared.audit.arrays import Bigints, Blobs, register
 from shared.audit.heads import BUCKETS, Head
 from shared.audit.merkle import HASH_BYTES
 from shared.audit.tiles import Tile
+from shared.postgres import LASTING
 
 Rows = Cursor[tuple[Any, ...]]
 
@@ -80,11 +81,7 @@ def connect(url: str, name: str) -> Connection[tuple[Any, ...]]:
         url,
         autocommit=True,
         row_factory=tuple_row,
-        connect_timeout=5,
-        keepalives_idle=5,
-        keepalives_interval=2,
-        keepalives_count=3,
-        tcp_user_timeout=10_000,
+        **LASTING,
         application_name=name,
         # A prepared plan made while the tables are empty would go on reading them from end to end. Compiling the
         # statements takes longer than they do.

@@ -1,6 +1,7 @@
 """The index of a log's trail: actor, type, time, command and correlation of every record, so that questions find few.
 
-    audit_trail  one row per record, by position
+    audit_trail        one row per record, by position
+    audit_trail_moved  one row per customer that a record moved between identities, or moved another one to
 
 It is filled behind the log, never on the way of a command, in order and without holes: up to its highest position it
 has every record. What came later is read from the log itself by whoever asks. It is derived and signed by nobody:
@@ -10,6 +11,7 @@ askers compare what it finds with the records, and can do without it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, LiteralString
 
@@ -35,9 +37,16 @@ _CREATE: tuple[LiteralString, ...] = (
     "CREATE INDEX IF NOT EXISTS audit_trail_command ON audit_trail (command)",
     "CREATE INDEX IF NOT EXISTS audit_trail_correlation ON audit_trail (correlation)",
 )
+_CREATE_MOVED = """CREATE TABLE audit_trail_moved (
+    customer uuid NOT NULL, position bigint NOT NULL, PRIMARY KEY (customer, position))"""
+_HAS_MOVED = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'audit_trail_moved'"
+_DROP = "DROP TABLE IF EXISTS audit_trail"
 _FILLED = "SELECT coalesce(max(position), 0) FROM audit_trail"
 _HEAD = "SELECT coalesce(max(notification_id), 0) FROM events"
-_CUT = "DELETE FROM audit_trail WHERE position > %b"
+_CUT: tuple[LiteralString, ...] = (
+    "DELETE FROM audit_trail WHERE position > %b",
+    "DELETE FROM audit_trail_moved WHERE position > %b",
+)
 # OFFSET 0 keeps the record from being parsed once for each of its fields.
 _FILL = """
 INSERT INTO audit_trail (position, at, actor, type, command, correlation)
@@ -47,6 +56,15 @@ FROM (
     SELECT notification_id AS position, convert_from(state, 'UTF8')::jsonb AS record FROM events
     WHERE notification_id > %b AND notification_id <= %b ORDER BY notification_id OFFSET 0
 ) AS parsed"""
+_FILL_MOVED = """
+INSERT INTO audit_trail_moved (customer, position)
+SELECT DISTINCT named::uuid, position
+FROM (
+    SELECT notification_id AS position, convert_from(state, 'UTF8')::jsonb -> 'data' -> 'moves' AS moves FROM events
+    WHERE notification_id > %b AND notification_id <= %b AND position('"moves":['::bytea IN state) > 0 OFFSET 0
+) AS parsed, jsonb_array_elements(moves) AS move,
+    LATERAL (VALUES (move ->> 'customer'), (move ->> 'identity')) AS ends (named)"""
+_MOVED = "SELECT DISTINCT position FROM audit_trail_moved WHERE customer = ANY(%s::uuid[]) AND position <= %s"
 
 _log = get_logger(__name__)
 
@@ -70,11 +88,13 @@ class TrailIndex:
                 return False
             filled, head = _number(cursor.execute(_FILLED)), _number(cursor.execute(_HEAD))
             if filled > head:
-                cursor.execute(_CUT, (head,))
+                for statement in _CUT:
+                    cursor.execute(statement, (head,))
                 filled = head
             last = min(filled + most, head)
             if last > filled:
                 cursor.execute(_FILL, (filled, last))
+                cursor.execute(_FILL_MOVED, (filled, last))
             return last < head
 
     async def run(self) -> None:
@@ -108,6 +128,10 @@ class TrailIndex:
             connection = tables.connect(self._url, f"audit trail {self._name}")
             with connection.transaction():
                 connection.execute(_LOCK_TABLES)
+                if not _number(connection.execute(_HAS_MOVED)):
+                    # An index of an earlier version begins anew, so that one position tells how far both tables are.
+                    connection.execute(_DROP)
+                    connection.execute(_CREATE_MOVED)
                 for statement in _CREATE:
                     connection.execute(statement)
             self._connection = connection
@@ -120,6 +144,15 @@ def filled(connection: psycopg.Connection[tuple[Any, ...]]) -> int:
         return _number(connection.execute(_FILLED))
     except psycopg.errors.UndefinedTable:
         return 0
+
+
+def moved(connection: psycopg.Connection[tuple[Any, ...]], customers: Collection[str], upto: int) -> list[int]:
+    """The positions up to `upto` of the records that moved one of these customers, or moved anybody to them.
+
+    `upto` is what `filled` answered. Raises psycopg.Error.
+    """
+    rows = connection.execute(_MOVED, (sorted(customers), upto)) if upto else ()
+    return sorted(position for (position,) in rows)
 
 
 def _number(cursor: psycopg.Cursor[tuple[Any, ...]]) -> int:

@@ -29,10 +29,8 @@ LIMIT = 256 * 1024 * 1024  # bytes in all files of a bundle
 FILES = r"(bundle|state|keys|[a-z]+/(heads|consistency))\.json|[a-z]+/(checkpoint|(events|sealed|inclusion)\.jsonl)"
 NOTE = re.compile(r"(([^\n]+)\n(0|[1-9][0-9]{0,18})\n([^\n]{44})\nheads ([^\n]{44})\n)\n((\u2014 [^\n ]+ [^\n ]+\n)+)")
 KEYS = ("contact_id", "message_id", "relationship_id", "alias", "field", "purpose", "scheme", "topic", "usage")
-COUNTED = frozenset(
-    "identifier_added tagged paid returned answered linked separated asserted assertion_ended review_opened review_closed "
-    "approval_requested approval_decided".split()
-)
+COUNTED = {"identifier_added", "tagged", "paid", "returned", "answered", "linked", "separated", "asserted"}
+COUNTED |= {"assertion_ended", "review_opened", "review_closed", "approval_requested", "approval_decided"}
 Keys = Mapping[tuple[str, bytes], bytes]  # by name and id: its type, 1 of a log and 4 of a witness, and the public key
 
 

@@ -176,6 +176,10 @@ class Writer:
         self._log = log
         self._clock = clock
 
+    def data_keys(self, subjects: Collection[str]) -> dict[str, DataKey]:
+        """The data keys of these subjects, without those of the erased. Raises Unavailable (retry)."""
+        return self._keyring.fetch(subjects) if subjects else {}
+
     def write(self, cursor: Cursor[Any], commits: Sequence[Commit]) -> list[Committed | CustlogError]:
         """One answer per commit, in order. Raises Unavailable or the driver's errors when the whole group failed."""
         return self.write_prepared(cursor, self.prepare(commits))

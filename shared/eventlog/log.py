@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,6 +75,10 @@ class Transaction:
     def lock(self) -> None:
         """Makes this transaction the log's only writer until it ends; taken before reading what a decision rests on."""
         self.cursor.execute(LOCK)
+
+    def data_keys(self, subjects: Collection[str]) -> dict[str, DataKey]:
+        """The data keys of these subjects, without those of the erased. Raises Unavailable (retry)."""
+        return self.writer.data_keys(subjects)
 
     def recall(self, command: str, digest: bytes) -> Committed | CommandReused | None:
         """What became of a command: its stored answer, a conflict of bodies, None if it is unknown."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from shared.events import access, customer, identity, notifications
+from shared.events import access, customer, identity, notifications, numbering, survivorship
 from shared.events.envelope import Contract
 
 Upcaster: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
@@ -34,6 +34,8 @@ LOGS: Mapping[str, tuple[type[Contract], ...]] = {
         customer.ObjectionRaised,
         customer.ObjectionWithdrawn,
         customer.ExtensionFieldSet,
+        survivorship.ValuePinned,
+        survivorship.ValueUnpinned,
         customer.CustomerArchived,
         customer.CustomerRestored,
         customer.ErasureRequested,
@@ -51,6 +53,7 @@ LOGS: Mapping[str, tuple[type[Contract], ...]] = {
         customer.TicketAnswered,
         customer.TicketResolved,
         customer.TicketReopened,
+        survivorship.SurvivorshipPolicySet,
     ),
     "identity": (
         identity.NumberAssigned,
@@ -65,6 +68,10 @@ LOGS: Mapping[str, tuple[type[Contract], ...]] = {
         identity.ReviewClosed,
         identity.ApprovalRequested,
         identity.ApprovalDecided,
+        numbering.NumberingRulesSet,
+        numbering.NumbersLeased,
+        numbering.NumbersVoided,
+        numbering.SerialsRaised,
     ),
     "notifications": (
         notifications.ReminderPlanned,

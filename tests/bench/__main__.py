@@ -23,9 +23,11 @@ from tests.bench import (
     audit,
     consume_peers,
     crud,
+    erasure,
     fold,
     imports,
     machine,
+    numbers,
     past,
     read_peers,
     rebuild,
@@ -41,6 +43,7 @@ PATHS: dict[str, Callable[[Stand, Plan], Awaitable[list[Result]]]] = {
     "append_bulk": append_bulk.measure,
     "audit": audit.measure,
     "trail": trail.measure,
+    "numbers": numbers.measure,
     "append_peers": append_peers.measure,
     "read_peers": read_peers.measure,
     "consume_peers": consume_peers.measure,
@@ -51,6 +54,7 @@ PATHS: dict[str, Callable[[Stand, Plan], Awaitable[list[Result]]]] = {
     "visible": visible.measure,
     "rebuild": rebuild.measure,
     "past": past.measure,
+    "erasure": erasure.measure,
 }
 FULL = Plan(rounds=5, seconds=3, size=20_000)
 SMOKE = Plan(rounds=1, seconds=0.5, size=1_000, fetch=False)

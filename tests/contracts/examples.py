@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from shared.events import access, customer, identity, notifications
+from shared.events import access, customer, identity, notifications, numbering, survivorship
 from shared.events.envelope import Contract
 
 ID = "0199f3a0-0000-7000-8000-00000000000{}".format
@@ -76,6 +76,18 @@ EXAMPLES: tuple[Contract, ...] = (
     customer.TicketAnswered(ticket_id=THIRD, text="We look for it"),
     customer.TicketResolved(ticket_id=THIRD, resolution="found"),
     customer.TicketReopened(ticket_id=THIRD, reason="lost-again"),
+    survivorship.ValuePinned(field="address:main", reason="on-an-invoice"),
+    survivorship.ValueUnpinned(field="address:main", reason="moved-away"),
+    survivorship.SurvivorshipPolicySet(
+        version=1,
+        policy=survivorship.Policy(
+            default=survivorship.Rule(order=("active", "verified", "source", "recency"), sources=("erp", "*", "web")),
+            fields={"address": survivorship.Rule(order=("verified", "longest"))},
+            together={"bank": ("extension:iban", "extension:bic")},
+        ),
+        effective_from=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        reason="the ERP is kept best",
+    ),
     identity.NumberAssigned(number="C0000001X", rule="default.v1", serial=1),
     identity.AliasAdded(alias="OLD-1", kind="foreign"),
     identity.Linked(
@@ -112,6 +124,39 @@ EXAMPLES: tuple[Contract, ...] = (
         request_id=THIRD, a=OTHER, b=CONTACT, says="same", reason="one group now", size=31, overrule=True
     ),
     identity.ApprovalDecided(request_id=THIRD, approved=True, reason="as asked"),
+    numbering.NumberingRulesSet(
+        version=1,
+        effective_from=datetime(2026, 1, 2, tzinfo=UTC),
+        rules=(
+            numbering.NumberingRule(
+                id="region.v1",
+                when=(numbering.Condition(fact="kind", is_in=("person",)),),
+                template="{class.region:2}-{yyyy}-{seq:6}{check:mod37_36}",
+                zone="Asia/Shanghai",
+                without="4",
+                held_back=("8888",),
+                reserved=(numbering.SerialRange(first=1, last=99),),
+            ),
+        ),
+        reason="regions",
+    ),
+    numbering.NumbersLeased(
+        lease=ID(8),
+        rule="region.v1",
+        scope="region.v1/DE-2026",
+        first=100,
+        last=199,
+        holder="till-7",
+        expires_at=datetime(2026, 1, 3, tzinfo=UTC),
+    ),
+    numbering.NumbersVoided(
+        lease=ID(8),
+        rule="region.v1",
+        scope="region.v1/DE-2026",
+        ranges=(numbering.SerialRange(first=150, last=199),),
+        reason="expired",
+    ),
+    numbering.SerialsRaised(rule="region.v1", scope="region.v1/DE-2026", floor=5000, reason="legacy import"),
     notifications.ReminderPlanned(
         reminder_id=THIRD,
         kind="birthday",

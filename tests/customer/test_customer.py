@@ -14,6 +14,7 @@ from shared.errors import Conflict, Invalid, NotFound
 from shared.events import customer as events
 from shared.events.catalogue import LOGS
 from shared.events.envelope import ERASED, Contract
+from shared.events.survivorship import ValuePinned, ValueUnpinned
 from shared.ids import derive
 from tests.customer.examples import ID, OTHER, contact_id, phone, register, registered
 from tests.support.given import NOW, Given, given
@@ -317,6 +318,8 @@ def test_every_customer_event_has_an_effect_on_the_state() -> None:
         events.RestrictionLifted(reason="verified"),
         events.ObjectionRaised(purpose="news"),
         events.ObjectionWithdrawn(purpose="news"),
+        ValuePinned(field="name", reason="seen"),
+        ValueUnpinned(field="name", reason="done"),
         events.ErasureApproved(),
         events.CustomerErased(),
     ]

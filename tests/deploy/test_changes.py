@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 from deploy.changes.answers import difference, why
 from deploy.changes.course import Step, course
 from deploy.changes.facts import OF_CUSTOMER, OF_IDENTITY, facts
-from deploy.changes.shown import Showing
+from deploy.changes.shown import Showing, disclosed_by
 from deploy.embedded.errors import EmbeddedError
 from services.projections.fold import fold_all
 from services.projections.views.customer import CUSTOMER
+from services.projections.views.values import opened_of
 from shared.events import customer as says
 from shared.events.customer import Address, Identifier, Name
 from shared.events.identity import Linked, Move, NumberAssigned, Separated
+from shared.events.survivorship import POLICY, Policy, Rule, SurvivorshipPolicySet, ValuePinned
 from tests.support.events import START, History, an_id, customer_registered, erased
 
 ANN, BEN = sorted((an_id("ann"), an_id("ben")))
@@ -57,7 +59,11 @@ def test_a_field_is_so_because_of_the_event_that_set_it_last_and_was_what_the_on
     told = answer(history, "name")
 
     assert told["now"]["value"] == {"full": "Ada C"}
-    assert (told["now"]["source"], told["now"]["rule"], told["now"]["why"]) == ("crm:7", "survivorship 2", "only value")
+    assert (told["now"]["source"], told["now"]["rule"], told["now"]["why"]) == (
+        "crm:7",
+        "survivorship shipped.3",
+        "only value",
+    )
     because = told["because"]
     assert (because["event"]["log"], because["event"]["position"]) == ("customer", 3)
     assert because["event"]["type"] == "customer.name_corrected.v1"
@@ -91,6 +97,42 @@ def test_a_separation_makes_it_what_it_was() -> None:
     assert answer(history, "name")["because"]["event"]["type"] == "identity.separated.v1"
     assert answer(history, "identity", BEN)["now"]["value"] == BEN
     assert answer(history, "identity", BEN)["because"]["was"]["value"] == ANN
+
+
+def test_a_policy_is_the_reason_from_when_it_is_in_force_on() -> None:
+    history = History().tell(ANN, customer_registered("Ada Lovelace")).tell(BEN, customer_registered("Ada"), linked())
+    longest = Policy(default=Rule(order=("longest",)))
+    later = START + timedelta(days=2)
+    history.tell(
+        POLICY,
+        SurvivorshipPolicySet(version=1, policy=longest, effective_from=later, reason="fuller"),
+        stream=f"survivorship-{POLICY}",
+    )
+
+    told = answer(history, "name")
+
+    assert (told["now"]["value"]["full"], told["now"]["rule"], told["now"]["why"]) == (
+        "Ada Lovelace",
+        "survivorship 1",
+        "longest",
+    )
+    assert told["because"]["event"]["type"] == "survivorship.policy_set.v1"
+    assert told["because"]["was"]["value"]["full"] == "Ada"
+    steps, showing = asked(history)
+    changed = {field["field"]: field for field in difference(steps, later - MINUTE, later, showing)["fields"]}
+    assert changed["name"]["events"] == [f"customer:{history.events[-1].position}"]
+    assert not difference(steps, later - 2 * MINUTE, later - MINUTE, showing)["fields"]
+
+
+def test_a_pin_is_the_reason_of_what_holds() -> None:
+    history = History().tell(ANN, customer_registered("Ada")).tell(BEN, customer_registered("Ada B"), linked())
+    history.tell(ANN, ValuePinned(field="name", reason="seen"))
+
+    told = answer(history, "name")
+
+    assert (told["now"]["value"]["full"], told["now"]["why"]) == ("Ada", "pinned")
+    assert told["because"]["event"]["type"] == "customer.value_pinned.v1"
+    assert told["because"]["value_from"]["type"] == "customer.registered.v1"
 
 
 def test_a_phone_is_chosen_for_being_verified() -> None:
@@ -302,8 +344,30 @@ def test_after_all_steps_it_is_as_the_view_has_it(told: list[tuple[str, Any]], c
 
     documents = fold_all(history.events, [CUSTOMER])["customer"].values()
     document = next(doc for doc in documents if any(member["customer"] == customer for member in doc["members"]))
-    assert steps[-1].after == facts(document, customer)
+    assert steps[-1].after == facts(document, customer, opened_of(history.events))
     for field, fact in steps[-1].after.items():
         last = [change for step in steps for change in step.changes if change.field == field][-1]
         assert last.after is not None
         assert last.after.says() == fact.says()
+
+
+def test_an_event_that_is_told_whole_shows_what_the_access_log_calls_so() -> None:
+    history = History().tell(ANN, customer_registered("Ann Example", PHONE, birth_date="1980-02-29"))
+    history.tell(
+        ANN,
+        says.ContactPointAdded(contact_id=an_id("c"), kind="phone", value=OTHER, raw=OTHER),
+        says.PreferenceNoted(topic="tea", value="green", source="call", confidence="1"),
+        says.ExtensionFieldSet(field="shoe", value=42),
+        says.IdentifierAdded(identifier=Identifier(type="tax", value="123")),
+        says.CustomerArchived(reason="moved"),
+    )
+
+    assert [disclosed_by(event) for event in history.events] == [
+        {"name", "birth_date", "contacts"},
+        {"contacts"},
+        {"preferences"},
+        {"extensions"},
+        {"identifiers"},
+        set(),
+    ]
+    assert [disclosed_by(event) for event in erased(history.events, ANN)] == [set()] * 6

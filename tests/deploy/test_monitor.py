@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from deploy.monitor.log_watch import LogWatch
 from deploy.monitor.memory import MOST_KEPT, Forgotten, Kept, Memory, MonitorRuns, open_memory
+from deploy.monitor.stillness import Stillness
 from shared.audit.checkpoint import Checkpoint
 from shared.audit.keys import AuditKeys, next_generation
 from shared.audit.note import Note
 from shared.audit.signer import Signer
+from shared.clock import Clock, SystemClock, TestClock
 from shared.eventlog.log import Log
 from tests.support.audit import signing_key
 from tests.support.audit_store import LOG, audit_keys, fill, rows, running_store
 from tests.support.logs import running_keyring, running_log
 
+CLOCK = SystemClock()
 SIGNER = Signer("custlog/3f2a9c/customer", signing_key("customer"))
 
 
@@ -73,8 +77,8 @@ def log(url: str, keyring_url: str, tmp_path: Path) -> Iterator[Log]:
         yield log
 
 
-def watch(url: str, keys: AuditKeys, memory: Memory) -> LogWatch:
-    return LogWatch(LOG, url, keys.verifiers(LOG), witnesses=(), witness_keys=(), memory=memory)
+def watch(url: str, keys: AuditKeys, memory: Memory, clock: Clock = CLOCK) -> LogWatch:
+    return LogWatch(LOG, url, keys.verifiers(LOG), witnesses=(), witness_keys=(), memory=memory, clock=clock)
 
 
 @pytest.mark.server
@@ -135,3 +139,32 @@ async def test_a_monitor_that_goes_on_where_it_ended_reads_all_of_it_again_when_
         (alarm,) = watching.look().alarms
 
     assert (alarm.kind, alarm.first, alarm.last) == ("altered", 2, 2)
+
+
+def test_what_is_not_signed_waits_by_its_own_time_or_by_that_of_the_watch() -> None:
+    at = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+    still = Stillness()
+
+    assert still.waits(5, at, at, 100.0) == 0.0
+    # A log whose clock stands ahead cannot hide it.
+    assert still.waits(5, at + timedelta(days=1), at, 170.0) == 70.0
+    assert still.waits(6, at, at + timedelta(seconds=9), 171.0) == 9.0
+    still.signed()
+    assert still.waits(6, at, at, 500.0) == 0.0
+
+
+@pytest.mark.server
+async def test_a_log_that_goes_on_without_being_signed_is_told_until_it_is(url: str, log: Log, tmp_path: Path) -> None:
+    keys, later = audit_keys(tmp_path / "audit"), TestClock(SystemClock().now() + timedelta(minutes=2))
+    await fill(log, 3)
+    with running_store(url, keys) as store, open_memory(tmp_path / "own") as memory:
+        store.advance()
+        await fill(log, 2)
+        watching = watch(url, keys, memory, later)
+        assert watch(url, keys, memory).look().alarms == []
+        (alarm,) = watching.look().alarms
+        assert (alarm.kind, alarm.first) == ("still", 4)
+        assert "its newest checkpoint ends at 3" in alarm.sentence
+        assert [each.identity for each in watching.look().alarms] == [alarm.identity]
+        store.advance()
+        assert watching.look().alarms == []

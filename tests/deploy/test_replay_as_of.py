@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from services.projections.scratch import Scratch
 from services.projections.store import SCRATCH
 from services.projections.views import VIEWS
 from shared.as_of import AsOf, parse
-from shared.events.access import PersonalDataRead
+from shared.events.access import PersonalDataRead, TokenIssued, about_actor
+from shared.events.envelope import instant, moment
 from shared.ids import uuid7
 from shared.privacy.keyring import Keyring
 from tests.deploy.logs_of_events import history_of
@@ -163,4 +165,30 @@ def test_who_saw_a_customer_is_told_as_of_then(postgres_url: Callable[[str], str
     assert (then.did[0].actor, then.did[0].fields, then.did[0].customer) == ("user:u1", ("first",), customer)
     assert then.could["viewer"] == {"general": "allow", "business": "allow", "sensitive": "mask", "core": "deny"}
     assert "operator" not in then.could
+    assert (before.granted, now.granted) == ((), ())
     assert json.loads(json.dumps(now.as_json()))["did"][1]["fields"] == ["second"]
+
+
+def test_who_had_a_token_that_could_see_is_told_as_of_then(
+    postgres_url: Callable[[str], str], keyring: Keyring
+) -> None:
+    telling = Telling()
+    telling.events.extend(LIFE)
+    customer = LIFE[0].customer
+    for account, roles, seconds in (("eve", ("viewer",), 90), ("bo", ("operator",), 900), ("al", ("auditor",), 900)):
+        telling.tell(
+            about_actor(account),
+            TokenIssued(account=account, roles=roles, seconds=seconds),
+            stream=f"access-{account}",
+        )
+    last = moment(telling.events[-1].recorded_at)
+    with history_of(telling.events, keyring, postgres_url) as known:
+
+        def granted(at: datetime) -> list[tuple[str, tuple[str, ...]]]:
+            return [(it.account, it.roles) for it in seen(known, customer, known.as_of(parse(instant(at)))).granted]
+
+        # Events are told a minute after one another: eve's token is good until half a minute after bo's was made.
+        assert granted(last - timedelta(seconds=121)) == []
+        assert granted(last - timedelta(seconds=120)) == [("eve", ("viewer",))]
+        assert granted(last) == [("al", ("auditor",))]
+        assert granted(last + timedelta(days=2)) == []

@@ -8,6 +8,8 @@ import io
 import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -15,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deploy import portable, replay, subject
+from deploy import portable, subject
 from deploy.replay import Life
 from deploy.subject import Held
 from services.customer.application import Application, Context, registration
@@ -27,6 +29,8 @@ from services.customer.intake.importing import Intake
 from services.projections.fold import fold_all
 from services.projections.views.customer import CUSTOMER
 from services.projections.views.golden import golden
+from services.projections.views.survivorship import DEFAULT
+from services.projections.views.values import held, opened_of
 from shared.clock import SystemClock
 from shared.errors import CustlogError
 from shared.events import customer as says
@@ -36,6 +40,7 @@ from shared.events.envelope import ERASED, Actor, Recorded
 from shared.events.identity import Linked, Move
 from shared.ids import uuid7
 from tests.customer.test_properties import customer_commands
+from tests.deploy.other_system import other_system
 from tests.support.events import an_id, recorded
 from tests.support.memory_log import MemoryLog
 
@@ -81,34 +86,23 @@ def one_person(*streams: list[Recorded]) -> dict[str, Any]:
     link = recorded(Linked(a=customers[0], b=customers[-1], evidence=(), decided_by="test", moves=moves), customers[0])
     events = [event for stream in streams for event in stream]
     (document,) = fold_all([*events, link], (CUSTOMER,))["customer"].values()
-    by_id = {(event.customer, event.id): event for event in events}
+    opened = opened_of(events)
     return {
         field: (
-            replay._value(by_id[chosen["member"], chosen["event"]], field, chosen.get("contact")),
-            chosen["at"],
-            chosen["why"],
+            entry["value"] if "value" in entry else held(opened, entry["event"], field, entry.get("contact", "")),
+            entry["at"],
+            entry["why"],
         )
-        for field, chosen in golden(document["members"]).items()
+        for field, entry in golden(document["members"], opened, DEFAULT.policy).items()
     }
 
 
 async def imported(packed: bytes) -> list[list[Recorded]]:
     """The streams of the customers that an empty system makes of an export."""
-    log = MemoryLog("customer")
-    application = Application(log, SystemClock())
-    made = []
-    for source, content in subject.intake_files(packed).items():
-        delivery = Delivery(source, "ndjson", Actor(id="u1", kind="user"), "import", "service", uuid7(), "key")
-
-        async def body(content: bytes = content) -> AsyncIterator[bytes]:
-            yield content
-
-        answers = [
-            orjson.loads(line) async for part in Intake(application, delivery).run(body()) for line in part.splitlines()
-        ]
-        assert all(answer["status"] == 201 for answer in answers[:-1]), answers
-        made += [await log.load(f"customer-{answer['id']}") for answer in answers[:-1]]
-    return made
+    with TemporaryDirectory() as folder:
+        async with other_system(Path(folder)) as other:
+            await other.take(packed)
+            return list((await other.streams()).values())
 
 
 def export(*streams: list[Recorded], others: tuple[Recorded, ...] = (), accesses: tuple[Recorded, ...] = ()) -> bytes:

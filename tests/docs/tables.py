@@ -15,6 +15,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from deploy.embedded.home import PROJECT
 from services.customer.intake import columns
+from services.identity.matching.columns import COLUMNS
 from shared import metrics
 from shared.access.levels import Level
 from shared.access.policy import ACTIONS, GRANTS, ROLES, sees
@@ -61,6 +62,12 @@ def csv_columns() -> Iterator[Row]:
     """Column, content."""
     for column in columns.COLUMNS:
         yield f"`{column.name}`", column.meaning
+
+
+def matched_columns() -> Iterator[Row]:
+    """Column of a file to be matched, content."""
+    for name, meaning in COLUMNS.items():
+        yield f"`{name}`", meaning
 
 
 def roles() -> Iterator[Row]:
@@ -114,6 +121,7 @@ if __name__ == "__main__":
         "settings": settings(),
         "metrics": measured(),
         "columns": csv_columns(),
+        "matched columns": matched_columns(),
         "roles": roles(),
         "errors": errors(),
     }

@@ -22,6 +22,8 @@ PAGES = [
         "CHANGELOG.md",
         "docs/api.md",
         "docs/audit.md",
+        "docs/golden.md",
+        "docs/matching.md",
         "docs/operations.md",
     )
 ]

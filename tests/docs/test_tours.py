@@ -1,4 +1,4 @@
-"""Every shell command of the README, run in order against one system; what it shows is what is printed."""
+"""Every shell command of the tours, run in order against one system; what they show is what is printed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ from tests.docs.shell import Shell
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 EVERYWHERE = {"/health/live", "/health/ready", "/metrics"}
-STEPS = markdown.steps((PROJECT / "README.md").read_text(encoding="utf-8"))
+PAGES = ("README.md", "docs/golden.md")
+"""In the order in which a reader goes on, in one shell."""
+STEPS = [
+    pytest.param(step, id=f"{page}-line-{step.block.line}")
+    for page in PAGES
+    for step in markdown.steps((PROJECT / page).read_text(encoding="utf-8"))
+]
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +46,8 @@ def shell(home: Home) -> Iterator[Shell]:
     shell.close()
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: f"line-{step.block.line}")
-async def test_the_commands_work_and_print_what_the_readme_shows(home: Home, shell: Shell, step: Step) -> None:
+@pytest.mark.parametrize("step", STEPS)
+async def test_the_commands_work_and_print_what_the_page_shows(home: Home, shell: Shell, step: Step) -> None:
     needed = step.block.info.split()[1:]
     if absent := [program for program in needed if shutil.which(program) is None]:
         pytest.skip(f"this machine has no {absent[0]}")

@@ -29,9 +29,10 @@ from deploy.embedded.home import PROJECT, Home
 from deploy.embedded.running import down, up
 from deploy.history import open_history
 from shared.audit.keys import AuditKeys
+from shared.clock import SystemClock
 from shared.events.catalogue import LOGS
 from shared.events.customer import CustomerRegistered
-from shared.events.envelope import Erased
+from shared.events.envelope import Erased, instant
 from shared.ids import uuid7
 from shared.topics import ensure_topics
 from tests.e2e.system import custlog, people, pid_of, send_until_taken
@@ -293,6 +294,48 @@ async def test_erasures_while_files_come_in_and_views_are_built_anew(home: Home)
             checked = await replay.check(history, importer.state)
     assert checked.equal, list(checked.lines())
     assert "midway0 quartz" not in str(checked.folded).casefold()
+
+
+async def test_erasures_while_the_past_is_replayed(home: Home, tmp_path: Path) -> None:
+    customer = await register(home, "Bygone")
+    as_of = instant(SystemClock().now())
+    request(home, customer)
+    over, answers, refusals = asyncio.Event(), list[str](), list[str]()
+
+    async def replaying(*arguments: str) -> None:
+        while not over.is_set():
+            try:
+                answers.append(str(await asyncio.to_thread(custlog, home, "replay", *arguments, "--as-of", as_of)))
+            except EmbeddedError as refused:
+                refusals.append(str(refused))
+
+    going = [
+        asyncio.create_task(replaying("--customer", customer)),
+        asyncio.create_task(replaying("--view", "customer", "--keep")),
+    ]
+    try:
+
+        async def is_replayed() -> bool:
+            return len(answers) >= len(going)
+
+        await until(is_replayed, "both were replayed", SECONDS)
+        done = await asyncio.to_thread(approve, home, customer, "--wait")
+    finally:
+        over.set()
+        await asyncio.gather(*going)
+
+    assert done["state"] == "done"
+    assert all("a customer was erased meanwhile" in refused for refused in refusals)
+    lives = [answer for answer in answers if "golden" in answer]
+    # The value or Erased, never half: the first and the last name stand in one field, the mail address in another.
+    whole = [("Bygone" in life, "bygone@" in life.lower()) for life in lives]
+    assert set(whole) <= {(True, True), (False, False)}
+    assert whole[0] == (True, True)
+    assert "Bygone" not in str(custlog(home, "replay", "--customer", customer, "--as-of", as_of)["golden"])
+    folder = tmp_path / "after"
+    custlog(home, "replay", "--view", "customer", "--view", "directory", "--as-of", as_of, "-o", str(folder))
+    assert "bygone" not in "".join(path.read_text() for path in folder.iterdir()).lower()
+    custlog(home, "scratch", "--drop-all")
 
 
 async def test_a_restored_older_backup_brings_nobody_back_and_the_log_says_so_again(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from deploy.history import open_history
 from tests.faults.stand import Stand
 
 SECONDS = 120
-STARTS = 4
+ATTEMPTS = 4
+PAUSE_SECONDS = 3
 
 
 @dataclass
@@ -32,8 +34,20 @@ class Backups:
         with open_history(self.home) as history:
             self._heads = history.heads()
         self._made_at = at
-        await asyncio.to_thread(_custlog, "backup", "--home", str(self.home.data), "--to", str(self.folder))
+        await asyncio.to_thread(self._make)
         return self._heads
+
+    def _make(self) -> None:
+        """Made again, as an operator would, where another fault has just taken a server away."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                _custlog("backup", "--home", str(self.home.data), "--to", str(self.folder))
+            except RuntimeError:
+                if attempt == ATTEMPTS:
+                    raise
+                time.sleep(PAUSE_SECONDS)
+            else:
+                return
 
     def restore(self, stand: Stand) -> dict[str, Any]:
         """Stops the system, brings the backup back, starts the system. Blocks; call it in the main thread."""
@@ -56,7 +70,7 @@ def _start(stand: Stand) -> list[str]:
             stand.start()
         except EmbeddedError as error:
             refused.append(str(error)[:300])
-            if len(refused) == STARTS:
+            if len(refused) == ATTEMPTS:
                 raise
         else:
             return refused

@@ -81,7 +81,8 @@ def _contact(rng: random.Random, world: World, _: Customer) -> Body:
         case 0:
             return {"kind": "phone", "value": canary_phone(number)}
         case 1:
-            return {"kind": "email", "value": canary_email(number)}
+            # As people type it: what was given is kept beside the normal form, and is as personal.
+            return {"kind": "email", "value": canary_email(number).replace("@canary.example", "@Canary.Example")}
         case _:
             return {"kind": "social", "value": f"@canary{number:06}"}
 

@@ -30,6 +30,7 @@ from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.postgres import PostgresServer
 from deploy.embedded.server import Server
 from shared.errors import Unavailable
+from shared.ids import uuid7
 from tests.faults import forged, unknown
 from tests.faults.backup import Backups
 from tests.faults.flow import ModeName
@@ -42,6 +43,7 @@ AWAY = (KafkaError, PyMongoError, psycopg.Error, PersistenceError, Unavailable)
 """How a server that another fault keeps away answers an injector: its own fault cannot be done now."""
 BACK_SECONDS = 90.0
 """So long a killed process may take until the supervisor has started it again."""
+BEHIND_SECONDS = 2.0
 _POLL = 0.05
 
 
@@ -77,6 +79,13 @@ async def stop(scene: Scene, fault: Fault) -> Evidence:
     async with _stopped(scene.stand.pid(fault.target)) as evidence:
         await asyncio.sleep(fault.seconds)
     return evidence
+
+
+async def witness_away(scene: Scene, fault: Fault) -> Evidence:
+    """The witness stands still, and is then killed: it has to go on from what it wrote, and to see what it missed."""
+    async with _stopped(scene.stand.pid(fault.target)):
+        await asyncio.sleep(fault.seconds)
+    return await _signalled(scene, fault.target, signal.SIGKILL)
 
 
 async def crash(scene: Scene, fault: Fault) -> Evidence:
@@ -186,8 +195,13 @@ async def garbage(scene: Scene, fault: Fault) -> Evidence:
 
 
 async def unknown_version(scene: Scene, fault: Fault) -> Evidence:
-    """A newer build has written an event that this one does not know."""
-    customer, position = await asyncio.to_thread(unknown.append, scene.stand.home, fault.target)
+    """A newer build has written an event that this one does not know, and some time later one that it knows."""
+    home, customer = scene.stand.home, uuid7()
+    position = await asyncio.to_thread(unknown.append, home, fault.target, unknown.UNKNOWN, customer)
+    # By then the first one has most likely been read, so the second one comes in another batch.
+    await asyncio.sleep(BEHIND_SECONDS)
+    with suppress(*AWAY):
+        await asyncio.to_thread(unknown.append, home, fault.target, unknown.KNOWN, customer, 1)
     return {"log": fault.target, "customer": customer, "position": position}
 
 
@@ -251,6 +265,7 @@ INJECTORS: Mapping[str, Injector] = {
     "kill": kill,
     "restart": restart,
     "stop": stop,
+    "witness_away": witness_away,
     "crash": crash,
     **dict.fromkeys(("latency", "throttle", "black_hole", "reset", "half_close"), link),
     "disk_full": disk_full,

@@ -47,6 +47,7 @@ KINDS: Mapping[str, Kind] = {
     "second_instance": Kind(SERVICES, (6, 12)),
     "zombie": Kind(("customer", "identity", "notifications"), (10, 14)),
     "rebalances": Kind(("identity", "notifications", "projections"), (8, 12)),
+    "witness_away": Kind(("witness",), (2, 10)),
     "garbage": Kind(tuple(f"{log}.events" for log in LOGS), most=6),
     "unknown_version": Kind(LOGS, most=3),
     "mongo_wiped": Kind(("mongo",), most=2),

@@ -40,14 +40,18 @@ class Caught:
 
 
 def hunt(name: str, first_seed: int) -> Caught:
-    """Storms with this plant, each with the next seed and twice as long as the one before, until one is red."""
+    """Storms with this plant, each with the next seed and twice as long as the one before, until one is caught.
+
+    Caught is a plant by an invariant that its bug breaks, not by one that something else in the storm has broken.
+    """
     plant = PLANTS[name]
     began, minutes, runs = time.monotonic(), MINUTES, 0
     found: dict[str, Sequence[str]] = {}
     while not found and time.monotonic() - began < LIMIT_SECONDS:
-        found = _storm(name, plant.faults, plant.rate or RATE, first_seed + runs, minutes)
+        broken = _storm(name, plant.faults, plant.rate or RATE, first_seed + runs, minutes)
+        found = broken if set(plant.expected) & set(broken) else {}
         runs, minutes = runs + 1, min(minutes * 2, 4.0)
-    first = next((sentence for sentences in found.values() for sentence in sentences), "")
+    first = next((sentence for name in plant.expected for sentence in found.get(name, ())), "")
     seconds = round(time.monotonic() - began, 1)
     return Caught(name, plant.what, plant.faults, tuple(found), first, seconds, runs)
 

@@ -42,8 +42,11 @@ def shown(answer: Json) -> list[dict[str, Any]]:
     if "members" in answer:
         found = [([member["customer"]], set(_of_member(member))) for member in answer["members"]]
     elif "fields" in answer:
-        golden = answer["fields"].items()
-        found = [([field["member"]], {_group(name)}) for name, field in golden if _personal(name, field)]
+        golden = [
+            (name, each) for name, field in answer["fields"].items() for each in (field, *field.get("others", ()))
+        ]
+        golden += [(kind, each) for kind, listed in answer.get("contacts", {}).items() for each in listed]
+        found = [([each["member"]], {_group(name)}) for name, each in golden if _personal(name, each)]
     else:
         found = [(item["customers"], {"name"}) for item in answer["items"] if _clear(item.get("name"))]
     return [{"of": customers, "fields": sorted(fields)} for customers, fields in found if fields]

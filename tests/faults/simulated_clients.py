@@ -12,6 +12,10 @@ from services.customer.application import Answer, Application, Context
 from services.customer.domain import customer_commands as commands
 from services.customer.domain.order import PayOrder, PlaceOrder
 from services.identity.application import AddAlias, IdentityApplication, Link, Separate
+from services.identity.matching.judging import Judge
+from services.identity.matching.model import shipped
+from services.identity.records import weighed_again
+from services.identity.stewardship import Stewardship
 from shared.clock import TestClock
 from shared.errors import CustlogError
 from shared.eventlog.log import Log
@@ -42,7 +46,7 @@ class Clients:
 
     def __init__(self, customer: Log, identity: Log, chance: Random, tell: Counter[str]) -> None:
         self._customer = Application(customer, TestClock(), region="AU")
-        self._identity = IdentityApplication(identity)
+        self._identity = IdentityApplication(identity, Stewardship(identity, rescore=weighed_again(Judge(shipped()))))
         self._chance = chance
         self._tell = tell
         self._serial = 0

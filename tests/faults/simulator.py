@@ -29,6 +29,8 @@ from structlog.testing import capture_logs
 from services.identity.batch import Matching
 from services.identity.consumer import make_consumer
 from services.identity.matching.fingerprint import fingerprints
+from services.identity.matching.judging import Judge
+from services.identity.matching.model import shipped
 from services.projections.application import Application as Projections
 from services.projections.consumer import Consumer as ViewsConsumer
 from services.projections.views import VIEWS
@@ -48,7 +50,7 @@ STEPS = 70
 MORTALITY = 0.04
 """How probable it is to die at any step at which one can."""
 START_MS = 1_800_000_000_000
-MATCHING = Matching(fingerprints(b"k" * 32))
+MATCHING = Matching(fingerprints(b"k" * 32, shipped()), Judge(shipped()))
 
 
 class Simulation:

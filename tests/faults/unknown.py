@@ -1,4 +1,6 @@
-"""An event of a version that this build does not know, in a log as a newer build would have written it."""
+"""An event of a version that this build does not know, in a log as a newer build would have written it, and one behind
+it that every build knows: that one has to wait for the other.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from typing import ClassVar
 
 from deploy.embedded.home import Home
 from shared.eventlog.commit import Append, Commit
+from shared.events.customer import Tagged
 from shared.events.envelope import Actor, Cause, Contract, General
 from shared.ids import uuid7
 from tests.support.logs import log_of_system
@@ -23,17 +26,21 @@ class FromTheFuture(Contract):
     tag: General[str]
 
 
-def append(home: Home, log_name: str) -> tuple[str, int]:
-    """Appends one to a log, for a customer of its own; answers that customer and the event's position. Blocks.
+UNKNOWN = FromTheFuture(tag="future")
+KNOWN = Tagged(added=("known",))
 
-    Raises what the log raises while PostgreSQL is away.
+
+def append(home: Home, log_name: str, event: Contract, customer: str, seq: int = 0) -> int:
+    """Appends an event to the stream of a customer that no command knows, behind `seq` others; answers its position.
+
+    Blocks. Raises what the log raises while PostgreSQL is away.
     """
-    customer, command = uuid7(), uuid7()
+    command = uuid7()
     cause = Cause(_ACTOR, "test", "service", command, command, command)
-    commit = Commit(cause, (Append(f"customer-{customer}", customer, 0, (FromTheFuture(tag="future"),)),))
+    commit = Commit(cause, (Append(f"customer-{customer}", customer, seq, (event,)),))
     with log_of_system(home, log_name) as log, log.transaction() as tx:
         tx.lock()
         (answer,) = tx.append([commit])
     if isinstance(answer, Exception):
         raise answer
-    return customer, answer.position
+    return answer.position

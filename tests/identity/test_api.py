@@ -10,13 +10,19 @@ import httpx
 import pytest
 
 from services.identity.api import identities
+from services.identity.issuing.leases import Leases
+from services.identity.issuing.numbers import Numbers
+from services.identity.issuing.questions import Questions
+from services.identity.issuing.rules import Rules
 from services.identity.numbering.rule import render
+from services.identity.numbers_api import numbers
 from shared.access.tokens import Verifier, issue, make_issuer
+from shared.clock import SystemClock
 from shared.events.identity import AliasAdded, Asserted, Linked, ReviewOpened, Separated
 from shared.http import Readiness, create_app
 from shared.parking import parking
 from shared.settings import Settings
-from tests.identity.test_rules import person
+from tests.identity.people import person
 from tests.identity.world import World, customers
 
 pytestmark = pytest.mark.server
@@ -50,10 +56,15 @@ class Http:
 async def http(world: World, tmp_path: Path) -> AsyncIterator[Http]:
     issuer = tmp_path / "issuer"
     jwks = make_issuer(issuer)
+    clock = SystemClock()
     app = create_app(
         Settings(service="identity"),
         Verifier.from_file(jwks, "custlog", "custlog"),
-        [identities(world.application), parking(world.consumer.parked, world.consumer.redrive)],
+        [
+            identities(world.application),
+            numbers(Numbers(world.log, clock), Rules(world.log, clock), Leases(world.log, clock), Questions(world.log)),
+            parking(world.consumer.parked, world.consumer.redrive),
+        ],
         _ready,
     )
     transport = httpx.ASGITransport(app)

@@ -7,14 +7,14 @@ from datetime import date
 import pytest
 from eventsourcing.persistence import DataError
 
-from services.identity import store
+from services.identity import number_store, store
 from services.identity.application import Link
 from services.identity.numbering.rule import read
 from shared.errors import Conflict
 from shared.eventlog.log import Transaction
 from shared.events import customer as facts
 from shared.events.identity import Linked, NumberAssigned
-from tests.identity.test_rules import person
+from tests.identity.people import person
 from tests.identity.world import World, customers
 from tests.support.customer_topic import CAUSE
 
@@ -56,7 +56,7 @@ async def test_numbers_go_on_without_a_gap_after_a_failed_batch(world: World) ->
 
 
 def _fail_after_taking(tx: Transaction, serials: int) -> None:
-    store.take_serials(tx.cursor, "customer", serials)
+    number_store.put_counters(tx.cursor, {"customer": serials})
     tx.cursor.execute("SELECT 1 / 0")
 
 

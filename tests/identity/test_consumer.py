@@ -8,7 +8,7 @@ from services.identity.matching import features
 from shared.events import customer as facts
 from shared.events.identity import NumberAssigned
 from shared.subscription import Stop
-from tests.identity.test_rules import person
+from tests.identity.people import person
 from tests.identity.world import World, customers
 
 pytestmark = pytest.mark.server

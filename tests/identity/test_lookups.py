@@ -7,7 +7,7 @@ import pytest
 from services.identity.matching.features import NOTHING, evolve
 from services.identity.matching.lookup import BYTES, NUMBERS, Field, token_of, tokens, wanted
 from shared.events import customer as facts
-from tests.identity.test_rules import person
+from tests.identity.people import person
 from tests.identity.world import World, customers
 
 ANN = person("Ann", "Lee", born="1980-02-03", phone="+4930123456", tax="1234")

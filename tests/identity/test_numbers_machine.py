@@ -20,15 +20,20 @@ from hypothesis.stateful import (
 from services.identity.application import AddAlias, IdentityApplication
 from services.identity.batch import Matching
 from services.identity.consumer import make_consumer
+from services.identity.issuing.questions import Questions
 from services.identity.matching.fingerprint import fingerprints
+from services.identity.matching.judging import Judge
+from services.identity.matching.model import shipped
 from services.identity.numbering.rule import read
+from services.identity.records import weighed_again
+from services.identity.stewardship import Stewardship
 from shared.errors import AlreadyReserved, NotFound
 from shared.eventlog.mapper import parse
 from shared.events.customer import Name, NameCorrected
 from shared.events.envelope import Recorded
 from shared.events.identity import AliasAdded, NumberAssigned
 from shared.streaming import parse_source
-from tests.identity.test_rules import person
+from tests.identity.people import person
 from tests.identity.world import customers
 from tests.support.customer_topic import PARTITIONS, TOPIC, CustomerTopic, Record
 from tests.support.logs import cause
@@ -36,7 +41,7 @@ from tests.support.memory import at_once, in_memory
 from tests.support.memory_log import MemoryLog
 from tests.support.memory_tables import Died
 
-MATCHING = Matching(fingerprints(b"k" * 32))
+MATCHING = Matching(fingerprints(b"k" * 32, shipped()), Judge(shipped()))
 aliases = st.sampled_from(["A-1", "A-2", "old.7"])
 families = st.sampled_from(["Lee", "Ray", "Fox"])
 partitions = st.lists(st.integers(0, PARTITIONS - 1), min_size=1, max_size=PARTITIONS)
@@ -54,7 +59,8 @@ class NumbersMachine(RuleBasedStateMachine):
         self.patches.enter_context(in_memory())
         self.dies_at = ""
         self.log = MemoryLog("identity", at=self.at)
-        self.application = IdentityApplication(self.log)
+        self.application = IdentityApplication(self.log, Stewardship(self.log, rescore=weighed_again(Judge(shipped()))))
+        self.questions = Questions(self.log)
         self.topic = CustomerTopic(self.log.keyring)
         self.given: dict[int, list[Record]] = defaultdict(list)
         self.aliases: dict[str, str] = {}
@@ -162,7 +168,7 @@ class NumbersMachine(RuleBasedStateMachine):
     def every_number_and_alias_leads_to_its_customer(self) -> None:
         owners = {data.number: customer for customer, data in self._numbered().items()} | self.aliases
         for text, customer in owners.items():
-            assert at_once(self.application.number(text))["customer"] == customer
+            assert at_once(self.questions.number(text)).customer == customer
         told = [(event.data.alias, event.customer) for event in self._events() if isinstance(event.data, AliasAdded)]
         assert sorted(told) == sorted(self.aliases.items())
 

@@ -11,17 +11,19 @@ from hypothesis import strategies as st
 from services.identity.batch import Matching
 from services.identity.consumer import make_consumer
 from services.identity.matching.fingerprint import fingerprints
+from services.identity.matching.judging import Judge
+from services.identity.matching.model import shipped
 from shared.eventlog.mapper import parse
 from shared.events.customer import Name, NameCorrected
 from shared.events.identity import Linked, NumberAssigned
-from tests.identity.test_rules import person
+from tests.identity.people import person
 from tests.identity.world import customers
 from tests.support.customer_topic import CustomerTopic
 from tests.support.memory import at_once, in_memory
 from tests.support.memory_log import MemoryLog
 
 FAMILIES = ("Lee", "Ray", "Fox")
-MATCHING = Matching(fingerprints(b"k" * 32))
+MATCHING = Matching(fingerprints(b"k" * 32, shipped()), Judge(shipped()))
 
 changes = st.lists(st.tuples(st.integers(0, 5), st.sampled_from(FAMILIES)), max_size=20)
 

@@ -26,7 +26,7 @@ from shared.privacy.keyring import Keyring
 from shared.relay import Relay
 from shared.settings import Settings
 from shared.topics import ensure_topics, partition_of
-from tests.identity.test_rules import person
+from tests.identity.people import person
 from tests.support.logs import cause, key_encryption_keys, running_log
 
 pytestmark = pytest.mark.server

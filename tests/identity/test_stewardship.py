@@ -13,13 +13,14 @@ from services.identity.batch import Matching
 from services.identity.consumer import make_consumer
 from services.identity.domain.clustering import Scored, nothing_against
 from services.identity.domain.identities import Pair, pair
-from services.identity.matching.fingerprint import fingerprints
+from services.identity.matching.judging import Judge
+from services.identity.matching.model import shipped
 from services.identity.stewardship import Assert, Decision, Respond, Stewardship, Withdraw
 from shared.errors import Conflict, Forbidden, NotFound
 from shared.events.envelope import Actor, Cause
 from shared.events.identity import ReviewClosed
 from shared.ids import uuid7
-from tests.identity.test_rules import person
+from tests.identity.people import person
 from tests.identity.world import customers
 from tests.support.customer_topic import CustomerTopic
 from tests.support.memory import at_once, in_memory
@@ -42,7 +43,7 @@ class Desk:
         self.stewardship = Stewardship(self.log, rescore=self._rescore, four_eyes=four_eyes)
         topic = CustomerTopic(self.log.keyring)
         records = [topic.record(customer, person(f"Given{n}", "Lee")) for n, customer in enumerate(self.ids)]
-        at_once(make_consumer(self.log, Matching(fingerprints(b"k" * 32))).handle(records))
+        at_once(make_consumer(self.log, Matching(lambda _: {}, Judge(shipped()))).handle(records))
 
     def _rescore(self, _: Any, __: Any, customers: Any) -> Any:
         return [one for one in self.found.values() if {one.a, one.b} <= set(customers)], nothing_against

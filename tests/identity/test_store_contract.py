@@ -50,23 +50,6 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
             yield in_postgres, log
 
 
-def test_serials_follow_each_other_and_come_back_with_a_failed_transaction(desk: Desk) -> None:
-    store, log = desk
-    with log.transaction() as tx:
-        assert store.take_serials(tx.cursor, "customer", 3) == 1
-    with pytest.raises(RuntimeError, match="half-way"):
-        _take_and_fail(desk)
-    with log.transaction() as tx:
-        assert [store.take_serials(tx.cursor, scope, 2) for scope in ("customer", "customer", "other")] == [4, 6, 1]
-
-
-def _take_and_fail(desk: Desk) -> None:
-    store, log = desk
-    with log.transaction() as tx:
-        store.take_serials(tx.cursor, "customer", 10)
-        raise RuntimeError("half-way")
-
-
 def test_profiles_are_kept_replaced_and_purged(desk: Desk) -> None:
     store, log = desk
     ann, bob, nobody = customers(3)

@@ -14,7 +14,11 @@ from services.identity.batch import Matching, Outcome
 from services.identity.consumer import make_consumer
 from services.identity.lookups import Lookups
 from services.identity.matching.fingerprint import fingerprints
+from services.identity.matching.judging import Judge
 from services.identity.matching.lookup import tokens
+from services.identity.matching.model import shipped
+from services.identity.records import weighed_again
+from services.identity.stewardship import Stewardship
 from shared.consumer import Consumer
 from shared.eventlog.log import Log
 from shared.eventlog.mapper import open_record, parse
@@ -82,10 +86,12 @@ def running_world(postgres_url: str, keyring_url: str, folder: Path, *, parked_c
             store.create_tables(tx.cursor)
             decision_store.create_tables(tx.cursor)
             tx.cursor.execute(INBOX_DDL)
-        matching = Matching(fingerprints(KEY), tokens(KEY))
+        judge = Judge(shipped())
+        matching = Matching(fingerprints(KEY, judge.model), judge, tokens(KEY))
+        application = IdentityApplication(log, Stewardship(log, rescore=weighed_again(judge)))
         consumer = make_consumer(log, matching, parked_cap=parked_cap)
         lookups = Lookups(log, KEY)
-        yield World(log, keyring, consumer, IdentityApplication(log), CustomerTopic(keyring), lookups)
+        yield World(log, keyring, consumer, application, CustomerTopic(keyring), lookups)
 
 
 def customers(count: int) -> Sequence[str]:

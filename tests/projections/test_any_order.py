@@ -14,6 +14,7 @@ from shared.events import customer as says
 from shared.events import notifications as notes
 from shared.events.envelope import Contract, Recorded
 from shared.events.identity import AliasAdded, Linked, Move, NumberAssigned, Separated
+from shared.events.survivorship import ValuePinned, ValueUnpinned
 from shared.streaming import Source, plan, source_name
 from shared.topics import partition_of
 from tests.support.events import History, an_id, customer_registered, erased
@@ -21,6 +22,16 @@ from tests.support.memory_views import Documents
 
 CUSTOMERS = sorted(an_id(name) for name in ("ann", "ben", "carl", "dora"))
 CONTACT = an_id("contact")
+PINNABLE = (
+    "name",
+    "birth_date",
+    f"phone:{CONTACT}",
+    f"phone:{an_id('+4930123456')}",
+    "address:main",
+    "address:billing",
+    "classification:segment",
+    "extension:f.1",
+)
 PARTITIONS = 3
 
 
@@ -39,6 +50,9 @@ def _facts(chance: random.Random, customer: str, serial: int) -> list[Contract]:
         says.Tagged(added=(f"t{serial % 3}",), removed=(f"t{(serial + 1) % 3}",)),
         says.PreferenceNoted(topic=f"p{serial % 2}", value=text, source="call"),
         says.ExtensionFieldSet(field="f.1", value=serial),
+        ValuePinned(field=chance.choice(PINNABLE), reason="x"),
+        ValuePinned(field=chance.choice(PINNABLE), reason="x"),
+        ValueUnpinned(field=chance.choice(PINNABLE), reason="x"),
         says.ProcessingRestricted(reason="x"),
         says.RestrictionLifted(reason="x"),
         says.ObjectionRaised(purpose=f"p{serial % 2}"),

@@ -41,9 +41,11 @@ def test_a_registration_becomes_an_identity_of_one_member() -> None:
     assert member["contacts"][an_id(PHONE)]["state"] == "added"
     assert golden(document["members"])["name"] == {
         "member": ANN,
+        "source": "crm",
         "event": history.events[0].id,
         "at": history.events[0].occurred_at,
         "why": "only value",
+        "others": [],
     }
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from services.projections.fold import fold_all
-from services.projections.views.directory import DIRECTORY, Key, name_words, search, word_ends
+from services.projections.views.directory import DIRECTORY, name_of
+from services.projections.views.directory_keys import Key, name_words, search, word_ends
 from shared.events import customer as says
 from shared.events.identity import AliasAdded, Linked, Move, NumberAssigned
 from tests.support.events import History, an_id, customer_registered
@@ -31,7 +32,7 @@ def test_an_identity_is_found_by_what_any_of_its_members_says() -> None:
     move = Move(customer=BEN, identity=ANN)
     history.tell(BEN, Linked(a=ANN, b=BEN, evidence=("x",), decided_by="rule", moves=(move,)))
     document = documents(history)[ANN]
-    assert document["name"] == "Anna Mueller"
+    assert name_of(document) == "Anna Mueller"
     assert keys(document, Key.NUMBER) == ["A-9", "K-1", "K-2"]
     assert keys(document, Key.WORD) == ["ann", "anna", "mueller", "müller"]
     assert keys(document, Key.PHONE) == ["456789", "654321"]

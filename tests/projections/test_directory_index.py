@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.projections.views.directory import DIRECTORY, new_member, search
+from services.projections.views.directory import DIRECTORY, new_member
+from services.projections.views.directory_keys import search
 from services.projections.views.view import Document
 from shared.privacy.keyring import Keyring
 from tests.projections.stage import views_in

@@ -7,7 +7,7 @@ import msgspec
 
 from services.projections.fold import fold_all
 from services.projections.views.customer import CUSTOMER
-from services.projections.views.directory import DIRECTORY
+from services.projections.views.directory import DIRECTORY, name_of
 from services.projections.views.golden import golden
 from shared.events import customer as says
 from shared.events.envelope import Contract
@@ -43,7 +43,7 @@ def test_what_the_person_corrected_holds_against_whatever_a_source_says_later() 
 
     chosen = golden(customer["members"])["name"]
     assert (chosen["member"], chosen["event"], chosen["why"]) == (ANN, history.events[1].id, "verified")
-    assert directory["name"] == "Right Name"
+    assert name_of(directory) == "Right Name"
     assert customer["members"][0]["name"]["rectified"]
 
 
@@ -54,7 +54,7 @@ def test_without_that_purpose_the_newest_holds() -> None:
     customer, directory = views(history)
 
     assert golden(customer["members"])["name"]["member"] == AGAIN
-    assert directory["name"] == "New Name"
+    assert name_of(directory) == "New Name"
 
 
 def test_a_later_change_at_the_same_customer_ends_a_rectification() -> None:

@@ -63,4 +63,5 @@ async def test_without_audit_keys_nothing_is_signed(settings: Settings) -> None:
         assert "audit" not in (await service.readiness()).checks
 
     made = rows(settings.postgres_url, "SELECT tablename FROM pg_tables WHERE starts_with(tablename, 'audit_')")
-    assert {name for (name,) in made} <= {"audit_trail"}, "the index of the trail is signed by nobody"
+    unsigned = {"audit_trail", "audit_trail_moved"}
+    assert {name for (name,) in made} <= unsigned, "the index of the trail is signed by nobody"

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-from tests.support import memory_decisions, memory_identity, memory_timers
+from tests.support import memory_decisions, memory_identity, memory_numbers, memory_timers
 from tests.support.memory_inbox import MemoryInbox
 
 R = TypeVar("R")
@@ -17,15 +17,38 @@ def _reservation_holders(cursor: Any, keys: Sequence[str]) -> dict[str, str]:
     return {key: cursor["reservations"][key] for key in keys if key in cursor["reservations"]}
 
 
+def _stored_states(cursor: Any, streams: Sequence[str]) -> dict[str, list[bytes]]:
+    found: dict[str, list[bytes]] = {}
+    for stream, _, state, _ in cursor["events"].values():
+        if stream in streams:
+            found.setdefault(stream, []).append(state)
+    return found
+
+
 STAND_INS = {
     "shared.consumer.Inbox": MemoryInbox,
+    "services.identity.allocation.number_store": memory_numbers,
     "services.identity.batch.store": memory_identity,
+    "services.identity.batch.decision_store": memory_decisions,
+    "services.identity.records.store": memory_identity,
+    "services.identity.application.number_store": memory_numbers,
     "services.identity.application.store": memory_identity,
     "services.identity.commands.store": memory_identity,
     "services.identity.commands.decision_store": memory_decisions,
     "services.identity.stewardship.store": memory_identity,
     "services.identity.stewardship.decision_store": memory_decisions,
     "services.identity.application.reservation_holders": _reservation_holders,
+    "services.identity.issuing.desk.number_store": memory_numbers,
+    "services.identity.issuing.desk.reservation_holders": _reservation_holders,
+    "services.identity.issuing.desk.store": memory_identity,
+    "services.identity.issuing.desk.stored_states": _stored_states,
+    "services.identity.issuing.leases.number_store": memory_numbers,
+    "services.identity.issuing.leases.reservation_holders": _reservation_holders,
+    "services.identity.issuing.questions.number_store": memory_numbers,
+    "services.identity.issuing.questions.reservation_holders": _reservation_holders,
+    "services.identity.issuing.questions.store": memory_identity,
+    "services.identity.issuing.questions.stored_states": _stored_states,
+    "services.identity.issuing.rules.number_store": memory_numbers,
     "services.notifications.application.store": memory_timers,
     "services.notifications.effects.store": memory_timers,
     "services.notifications.timers.store": memory_timers,

@@ -55,12 +55,6 @@ def evidence(cursor: Any, customers: Collection[str]) -> list[tuple[bytes, int, 
     return [(key, rule, customer) for (key, customer), rule in rows if customer in customers]
 
 
-def take_serials(cursor: Any, scope: str, count: int) -> int:
-    first: int = cursor["numbering"].get(scope, 1)
-    cursor["numbering"][scope] = first + count
-    return first
-
-
 def put_profiles(cursor: Any, changed: Sequence[Profile]) -> None:
     cursor["profiles"].update((profile.customer, profile) for profile in changed)
 
@@ -68,6 +62,11 @@ def put_profiles(cursor: Any, changed: Sequence[Profile]) -> None:
 def put_version(cursor: Any, customer: str, version: int) -> None:
     known: Profile = cursor["profiles"][customer]
     cursor["profiles"][customer] = Profile(customer, version, known.sealed, known.restricted)
+
+
+def put_versions(cursor: Any, versions: Mapping[str, int]) -> None:
+    for customer, version in versions.items():
+        put_version(cursor, customer, version)
 
 
 def put_evidence(cursor: Any, added: Iterable[tuple[str, Mapping[bytes, int]]]) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "Id",
     "IdentifierField",
     "Line",
+    "Moment",
     "NameField",
     "Paragraph",
     "PastInstant",
@@ -76,9 +77,9 @@ class _NameParts(BaseModel):
 
 
 Day = Annotated[date, BeforeValidator(_day), Field(ge=date(1800, 1, 1))]
-PastInstant = Annotated[
-    AwareDatetime, BeforeValidator(_moment), Field(ge=_EARLIEST, le=_LATEST), AfterValidator(_to_utc)
-]
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment), Field(ge=_EARLIEST, le=_LATEST), AfterValidator(_to_utc)]
+PastInstant = Moment
+"""That it is past is checked where the present is known."""
 Amount = Annotated[str, StringConstraints(pattern=r"^(0|[1-9]\d{0,14})(\.\d{1,6})?$")]
 NameField = Annotated[Name, CleanParts, BeforeValidator(_name_parts, json_schema_input_type=Word | _NameParts)]
 AddressField = Annotated[Address, CleanParts]

@@ -6,11 +6,12 @@ from functools import partial
 from typing import assert_never
 
 from services.customer.domain import customer_commands as commands
-from services.customer.domain import erasure, rights
+from services.customer.domain import erasure, pins, rights
 from services.customer.domain.command import invalid
 from services.customer.domain.contact import INTERNATIONAL, Reach, normalised
 from services.customer.domain.customer_state import Contact, Customer, evolve
 from services.customer.domain.erasure_commands import ErasureCommand
+from services.customer.domain.pin_commands import PinValue, UnpinValue
 from services.customer.domain.rights_commands import RightsCommand
 from shared.errors import Conflict, NotFound
 from shared.eventlog.decider import Decider
@@ -90,6 +91,8 @@ def _change(  # noqa: C901, PLR0912 - one case per command
         case commands.SetExtensionField():
             if not _has_extension(state, command):
                 yield events.ExtensionFieldSet(field=command.field, value=command.value)
+        case PinValue() | UnpinValue():
+            yield from pins.decide(state, command)
         case _:
             assert_never(command)
 
@@ -128,6 +131,11 @@ def _contact_points(customer_id: str, command: commands.Register, region: str) -
 def contact_id_of(customer_id: str, ordinal: int) -> str:
     """The id of a customer's n-th contact point, from 1, those that are gone counted."""
     return derive("contact", customer_id, str(ordinal))
+
+
+def relationship_id_of(customer_id: str, ordinal: int) -> str:
+    """The id of a customer's n-th relationship, from 1, those that ended counted."""
+    return derive("relationship", customer_id, str(ordinal))
 
 
 def _edit(state: Customer, command: commands.Edit, now: datetime) -> Iterator[Contract]:
@@ -206,7 +214,7 @@ def _add_relationship(state: Customer, command: commands.AddRelationship) -> Ite
     for known in state.relationships.values():
         if not known.ended and (known.other, known.role) == (command.other, command.role):
             return
-    relationship_id = derive("relationship", state.id, str(len(state.relationships) + 1))
+    relationship_id = relationship_id_of(state.id, len(state.relationships) + 1)
     yield events.RelationshipAdded(relationship_id=relationship_id, other=command.other, role=command.role)
 
 

@@ -16,6 +16,7 @@ from services.customer.domain.command import (
     NameField,
 )
 from services.customer.domain.erasure_commands import ErasureCommand
+from services.customer.domain.pin_commands import PinCommand
 from services.customer.domain.rights_commands import RightsCommand
 from services.customer.domain.text import CleanText
 from shared.events.customer import AddressUsage, ContactKind, CustomerKind
@@ -197,6 +198,7 @@ Change: TypeAlias = (
     | EndRelationship
     | AssignOwner
     | SetExtensionField
+    | PinCommand
 )
 """What an archived customer refuses."""
 CustomerCommand: TypeAlias = Register | Change | Archive | Restore | ErasureCommand | RightsCommand

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from shared.events import customer as events
+from shared.events import survivorship
 from shared.events.customer import Address, ContactKind, CustomerKind, Identifier, Name, Scalar
 from shared.events.envelope import ERASED, Contract, Erased
 
@@ -57,7 +58,7 @@ class Customer:
     """State of one customer stream; `kind` is None until it is registered.
 
     `consents` is keyed by purpose and channel. `contacts_seen` counts every contact point ever added, so that no id is
-    used twice.
+    used twice. `pins` says of each pinned field whether it still has the value that it had then.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Customer:
     extension: Mapping[str, Scalar | Erased] = field(default_factory=dict)
     erasure: Literal["none", "requested", "approved", "done"] = "none"
     holds: Mapping[str, Hold] = field(default_factory=dict)
+    pins: Mapping[str, bool] = field(default_factory=dict)
 
 
 def evolve(state: Customer, event: Contract) -> Customer:  # noqa: C901, PLR0911, PLR0912 - one line per event
@@ -89,9 +91,9 @@ def evolve(state: Customer, event: Contract) -> Customer:  # noqa: C901, PLR0911
         case events.CustomerRegistered():
             return _registered(state, event)
         case events.NameCorrected():
-            return replace(state, name=event.name)
+            return _changed(replace(state, name=event.name), "name")
         case events.BirthDateSet():
-            return replace(state, birth_date=event.birth_date)
+            return _changed(replace(state, birth_date=event.birth_date), "birth_date")
         case events.ContactPointAdded():
             added = {event.contact_id: Contact(event.kind, event.value)}
             return replace(state, contacts={**state.contacts, **added}, contacts_seen=state.contacts_seen + 1)
@@ -100,14 +102,16 @@ def evolve(state: Customer, event: Contract) -> Customer:  # noqa: C901, PLR0911
         case events.ContactPointInvalidated():
             return _with_contact(state, event.contact_id, verified=False, valid=False)
         case events.ContactPointRemoved():
-            return replace(state, contacts=_without(state.contacts, event.contact_id))
+            return _without_contact(state, event.contact_id)
         case events.AddressSet():
-            return replace(state, addresses={**state.addresses, event.usage: event.address})
+            known = replace(state, addresses={**state.addresses, event.usage: event.address})
+            return _changed(known, f"address:{event.usage}")
         case events.IdentifierAdded():
             return replace(state, identifiers=(*state.identifiers, event.identifier))
         case events.Classified():
             rest = _without(state.classification, event.scheme)
-            return replace(state, classification=rest if event.code is None else {**rest, event.scheme: event.code})
+            codes = rest if event.code is None else {**rest, event.scheme: event.code}
+            return _changed(replace(state, classification=codes), f"classification:{event.scheme}")
         case events.Tagged():
             return replace(state, tags=state.tags.union(event.added).difference(event.removed))
         case events.PreferenceNoted():
@@ -134,7 +138,12 @@ def evolve(state: Customer, event: Contract) -> Customer:  # noqa: C901, PLR0911
         case events.ObjectionWithdrawn():
             return replace(state, objections=state.objections - {event.purpose})
         case events.ExtensionFieldSet():
-            return replace(state, extension={**state.extension, event.field: event.value})
+            known = replace(state, extension={**state.extension, event.field: event.value})
+            return _changed(known, f"extension:{event.field}")
+        case survivorship.ValuePinned():
+            return replace(state, pins={**state.pins, event.field: True})
+        case survivorship.ValueUnpinned():
+            return replace(state, pins=_without(state.pins, event.field))
         case events.CustomerArchived():
             return replace(state, archived=True)
         case events.CustomerRestored():
@@ -153,6 +162,38 @@ def evolve(state: Customer, event: Contract) -> Customer:  # noqa: C901, PLR0911
             return _with_hold_lifted(state, event.hold_id)
         case _:
             return state
+
+
+def pinnable(state: Customer, field: str) -> Any:
+    """The value that a field of the golden record has at this customer; None without one."""
+    group, _, key = field.partition(":")
+    match group:
+        case "name":
+            return state.name
+        case "birth_date":
+            return state.birth_date
+        case "address":
+            return state.addresses.get(key)
+        case "classification":
+            return state.classification.get(key)
+        case "extension":
+            return state.extension.get(key)
+        case _:
+            contact = state.contacts.get(key)
+            return contact.value if contact is not None and contact.kind == group and contact.valid else None
+
+
+def _changed(state: Customer, field: str) -> Customer:
+    """The pin of a field that has changed is one of its former value; that of a field taken away is gone."""
+    if field not in state.pins:
+        return state
+    rest = _without(state.pins, field)
+    return replace(state, pins=rest if pinnable(state, field) is None else {**rest, field: False})
+
+
+def _without_contact(state: Customer, contact_id: str) -> Customer:
+    pins = {field: still for field, still in state.pins.items() if field.partition(":")[2] != contact_id}
+    return replace(state, contacts=_without(state.contacts, contact_id), pins=pins)
 
 
 def _registered(state: Customer, event: events.CustomerRegistered) -> Customer:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from shared.events import customer as events
+from shared.events import survivorship
 from shared.events.envelope import Contract
 
 State: TypeAlias = Literal["due", "held", "requested"]
@@ -116,8 +117,11 @@ KEEPS_NOTHING: tuple[type[Contract], ...] = (
     events.CustomerErased,
     events.HoldPlaced,
     events.HoldLifted,
+    survivorship.ValuePinned,
+    survivorship.ValueUnpinned,
+    survivorship.SurvivorshipPolicySet,
 )
-"""What is said about the keeping itself: no ground for keeping longer."""
+"""What is said about the keeping itself, or about which value is the best: no ground for keeping longer."""
 CLASS_OF: Mapping[str, Policy] = {contract.TYPE: policy for policy in POLICIES for contract in policy.types}
 
 

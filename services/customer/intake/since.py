@@ -5,41 +5,19 @@ Each entry is a command as its address takes it, with its name in `command`, suc
 order in which the row adds them, from 1, because its id is made here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
 from services.customer.domain import customer_commands as commands
-from services.customer.domain import rights_commands as rights
+from services.customer.domain.command_names import TOLD
 from services.customer.domain.customer import contact_id_of
 from services.customer.intake.records import BadRow
 from shared.errors import FieldError, Invalid
 from shared.problem import field_errors
 
 FIELD = "since"
-COMMANDS: Mapping[str, type[commands.CustomerCommand]] = {
-    "edit": commands.Edit,
-    "add-contact-point": commands.AddContactPoint,
-    "verify-contact-point": commands.VerifyContactPoint,
-    "invalidate-contact-point": commands.InvalidateContactPoint,
-    "remove-contact-point": commands.RemoveContactPoint,
-    "set-address": commands.SetAddress,
-    "add-identifier": commands.AddIdentifier,
-    "classify": commands.Classify,
-    "tag": commands.Tag,
-    "note-preference": commands.NotePreference,
-    "set-extension-field": commands.SetExtensionField,
-    "archive": commands.Archive,
-    "restore": commands.Restore,
-    "give-consent": rights.GiveConsent,
-    "withdraw-consent": rights.WithdrawConsent,
-    "restrict-processing": rights.RestrictProcessing,
-    "lift-restriction": rights.LiftRestriction,
-    "raise-objection": rights.RaiseObjection,
-    "withdraw-objection": rights.WithdrawObjection,
-}
-"""Name -> command. Those are missing that name other customers, accounts, or a decision of two persons here."""
 
 
 def read(told: Any, customer_id: str) -> Sequence[commands.CustomerCommand]:
@@ -50,9 +28,9 @@ def read(told: Any, customer_id: str) -> Sequence[commands.CustomerCommand]:
 
 
 def _command(told: dict[str, Any], customer_id: str, at: int) -> commands.CustomerCommand:
-    known = COMMANDS.get(str(told.pop("command", "")))
+    known = TOLD.get(str(told.pop("command", "")))
     if known is None:
-        raise _wrong([FieldError(field="command", message=f"This is none of {', '.join(COMMANDS)}.")], at)
+        raise _wrong([FieldError(field="command", message=f"This is none of {', '.join(TOLD)}.")], at)
     number = told.pop("contact", None)
     if isinstance(number, int):
         told["contact_id"] = contact_id_of(customer_id, number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -39,23 +40,23 @@ class Keyed(NamedTuple):
     """One entry per record and key: a hash of the key, the record's row, and the number of the key's kind."""
 
     hashes: Numbers
-    rows: Numbers
+    rows: NDArray[np.int32]
     kinds: NDArray[np.int8]
     names: tuple[str, ...]
 
 
 def keyed(normals: Iterable[Normal], model: Model) -> Keyed:
     """The keys of all records. Hashes are of this process alone: never store one."""
-    hashes: list[int] = []
-    rows: list[int] = []
-    kinds: list[int] = []
+    hashes, rows, kinds = array("q"), array("i"), array("b")
     names: dict[str, int] = {}
     for row, normal in enumerate(normals):
         for key in keys(normal, model):
             hashes.append(hash(key))
             rows.append(row)
             kinds.append(names.setdefault(key.partition(":")[0], len(names)))
-    return Keyed(np.array(hashes, np.int64), np.array(rows, np.int64), np.array(kinds, np.int8), tuple(names))
+    return Keyed(
+        np.frombuffer(hashes, np.int64), np.frombuffer(rows, np.int32), np.frombuffer(kinds, np.int8), tuple(names)
+    )
 
 
 def candidates(found: Keyed, records: int, model: Model) -> Candidates:
@@ -63,7 +64,7 @@ def candidates(found: Keyed, records: int, model: Model) -> Candidates:
     if records <= ALL_PAIRS:
         left, right = np.triu_indices(records, 1)
         return Candidates(left.astype(np.int64), right.astype(np.int64), ())
-    order = np.lexsort((found.rows, found.hashes))
+    order = np.argsort(found.hashes, kind="stable")
     hashes, rows, kinds = found.hashes[order], found.rows[order], found.kinds[order]
     starts = np.flatnonzero(np.r_[True, hashes[1:] != hashes[:-1]]) if len(hashes) else np.zeros(0, np.int64)
     sizes = np.diff(np.r_[starts, len(hashes)])
@@ -82,13 +83,13 @@ def _cap(sizes: Numbers, records: int, model: Model) -> int:
     return max(affordable, model.caps.block // 2)
 
 
-def _pairs(rows: Numbers, starts: Numbers, sizes: Numbers, records: int) -> tuple[Numbers, Numbers]:
+def _pairs(rows: NDArray[np.int32], starts: Numbers, sizes: Numbers, records: int) -> tuple[Numbers, Numbers]:
     """The distinct pairs of all blocks, by blocks of equal size at once."""
     codes: list[Numbers] = []
     for size in np.unique(sizes):
         first = starts[sizes == size]
         a, b = np.triu_indices(int(size), 1)
-        members = rows[first[:, None] + np.arange(size)]
+        members = rows[first[:, None] + np.arange(size)].astype(np.int64)
         codes.append(np.unique((members[:, a] * records + members[:, b]).ravel()))
     merged = np.unique(np.concatenate(codes)) if codes else np.zeros(0, np.int64)
     return merged // records, merged % records

@@ -6,11 +6,12 @@ all pairs between them have to weigh enough on average: one strong pair does not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import NamedTuple, Protocol
 
 from services.identity.matching.compare import compare, total
+from services.identity.matching.guards import MOST as MOST_SEEN
 from services.identity.matching.guards import conflict
 from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
@@ -95,12 +96,12 @@ def cluster(
                 held.append(Held(a, b, 0, "never"))
             else:
                 forest.union(root, other)
-    weigh = _weigher(normals, model, known)
+    look = _Look(normals, model, known, banned)
     for negative, a, b in strongest:
         root, other = forest.find(a), forest.find(b)
         if root == other:
             continue
-        guard = _guard(forest, root, other, banned, normals, model, weigh)
+        guard = look.guard(forest, root, other)
         if guard is None:
             forest.union(root, other)
         else:
@@ -124,35 +125,36 @@ def _forbidden(forest: _Forest, a: str, b: str, banned: Mapping[str, set[str]]) 
     return any(not right.isdisjoint(banned[record]) for record in forest.of(a) if record in banned)
 
 
-def _weigher(normals: Normals, model: Model, known: dict[tuple[str, str], int]) -> Callable[[str, str], int]:
-    def of(a: str, b: str) -> int:
+class _Look:
+    """What a union is judged by: records, weights that are known already, and assertions."""
+
+    def __init__(
+        self, normals: Normals, model: Model, known: dict[tuple[str, str], int], banned: Mapping[str, set[str]]
+    ) -> None:
+        self._normals, self._model, self._known, self._banned = normals, model, known, banned
+
+    def guard(self, forest: _Forest, a: str, b: str) -> str | None:
+        """The guard that keeps two clusters apart, or None."""
+        if _forbidden(forest, a, b, self._banned):
+            return "never"
+        left, right = forest.of(a), forest.of(b)
+        if len(left) + len(right) > self._model.guards.size:
+            return "size"
+        found = conflict(
+            [self._normals[record] for record in left[:MOST_SEEN]],
+            [self._normals[record] for record in right[:MOST_SEEN]],
+            self._model,
+        )
+        if found is not None or (len(left) == 1 and len(right) == 1):
+            return found
+        cross = list(product(left, right))
+        cross = cross[:: max(1, len(cross) // MOST_CROSS)]
+        return "bridge" if sum(self._weight(x, y) for x, y in cross) < self._model.guards.floor * len(cross) else None
+
+    def _weight(self, a: str, b: str) -> int:
         pair = (a, b) if a < b else (b, a)
-        weight = known.get(pair)
+        weight = self._known.get(pair)
         if weight is None:
-            weight = known[pair] = total(compare(normals[pair[0]], normals[pair[1]], model), model)
+            levels = compare(self._normals[pair[0]], self._normals[pair[1]], self._model)
+            weight = self._known[pair] = total(levels, self._model)
         return max(min(weight, BOUND), -BOUND)
-
-    return of
-
-
-def _guard(
-    forest: _Forest,
-    a: str,
-    b: str,
-    banned: Mapping[str, set[str]],
-    normals: Normals,
-    model: Model,
-    weigh: Callable[[str, str], int],
-) -> str | None:
-    """The guard that keeps two clusters apart, or None."""
-    if _forbidden(forest, a, b, banned):
-        return "never"
-    left, right = forest.of(a), forest.of(b)
-    if len(left) + len(right) > model.guards.size:
-        return "size"
-    found = conflict([normals[record] for record in left[:64]], [normals[record] for record in right[:64]], model)
-    if found is not None or (len(left) == 1 and len(right) == 1):
-        return found
-    cross = list(product(left, right))
-    cross = cross[:: max(1, len(cross) // MOST_CROSS)]
-    return "bridge" if sum(weigh(x, y) for x, y in cross) < model.guards.floor * len(cross) else None

@@ -10,7 +10,7 @@ from services.identity.matching.record import Address, Raw
 from shared.errors import FieldError, Invalid
 
 _NAMES = {"full_name": "full", "given_name": "given", "surname": "family", "company_name": "company"}
-_PLAIN = {**_NAMES, "gender": "gender", "birth_date": "birth_date"}
+_PLAIN = {**_NAMES, "kind": "kind", "gender": "gender", "birth_date": "birth_date"}
 _SEVERAL = {"other_name": "others", "phone": "phones", "email": "emails"}
 _IDENTIFIERS = ("credit_code", "soc_sec_id", "national_id")
 _ADDRESS = {
@@ -25,11 +25,10 @@ _ADDRESS = {
     "postcode": "postcode",
     "country": "country",
 }
-_KINDS = {"person": "person", "org": "org", "organisation": "org", "organization": "org", "company": "org"}
 
 COLUMNS: Mapping[str, str] = {
     "id": "id of the row, unique in the file; without it rows are numbered from 1",
-    "kind": "`person` or `org`; anything else is taken as not known",
+    "kind": "`person` or `org`",
     "full_name": "name of a person in one piece, in any order; of a company too, where the kind says so",
     "given_name": "given name",
     "surname": "family name",
@@ -55,6 +54,9 @@ COLUMNS: Mapping[str, str] = {
 }
 """Name -> meaning of the columns that are understood without a mapping."""
 
+COMPARISONS = ("category",)
+"""Kinds that `[extra]` may name. category: two values are the same or they differ; how rare the value is counts."""
+
 TARGETS = frozenset({*COLUMNS, *_ADDRESS})
 """What a mapping may call a column: the names of COLUMNS, and `address` for a whole address in one line."""
 
@@ -65,10 +67,12 @@ class Reading:
 
     `columns` maps a column of the file to one of TARGETS, or to "" where it is to be left out. `extra` maps a column
     of the file to a kind of comparison, for what only this file knows. Names are those of the file's header.
+    `country` (ISO 3166, two letters) is that of phone numbers and dates that do not say theirs; "" if it is not known.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, str] = field(default_factory=dict)
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +93,16 @@ class Columns:
         return next((cell for at in self.known.get(target, ()) if (cell := cells[at].strip())), "")
 
 
-def mapping(content: Mapping[str, Any], comparisons: Sequence[str]) -> Reading:
-    """A mapping from the tables `[columns]` and `[extra]` of a TOML file.
+def mapping(content: Mapping[str, Any], comparisons: Sequence[str] = COMPARISONS) -> Reading:
+    """A mapping from the tables `[columns]` and `[extra]` and the text `country` of a TOML file.
 
     `comparisons` are the kinds that `[extra]` may name. Raises Invalid with every wrong entry.
     """
-    errors = [FieldError(field=name, message="There is no such table.") for name in content.keys() - _TABLES]
+    unknown = sorted(content.keys() - {"columns", "extra", "country"})
+    errors = [FieldError(field=name, message="There is no such table.") for name in unknown]
+    country = content.get("country", "")
+    if not isinstance(country, str) or not (country == "" or (len(country) == 2 and country.isalpha())):
+        errors.append(FieldError(field="country", message="This has to be two letters, such as CN."))
     tables: dict[str, dict[str, str]] = {}
     for table, allowed in (("columns", {*TARGETS, ""}), ("extra", set(comparisons))):
         given = content.get(table, {})
@@ -110,10 +118,7 @@ def mapping(content: Mapping[str, Any], comparisons: Sequence[str]) -> Reading:
         ]
     if errors:
         raise Invalid("The mapping is wrong.", errors=errors)
-    return Reading(tables["columns"], tables["extra"])
-
-
-_TABLES = {"columns", "extra"}
+    return Reading(tables["columns"], tables["extra"], str(country).upper())
 
 
 def clean(name: str) -> str:
@@ -162,15 +167,12 @@ def _reader(known: Mapping[str, Sequence[int]], extra: Mapping[str, int]) -> Cal
     several = [(name, tuple(known[column])) for column, name in _SEVERAL.items() if column in known]
     parts = [(name, known[column][0]) for column, name in _ADDRESS.items() if column in known]
     identifiers = [(column, at) for column in _IDENTIFIERS for at in known.get(column, ())]
-    kind_at = known["kind"][0] if "kind" in known else None
 
     def raw(cells: Sequence[str]) -> Raw:
         said: dict[str, Any] = {name: cell for name, at in plain if (cell := cells[at].strip())}
         for name, places in several:
             if found := _split([cells[at] for at in places]):
                 said[name] = found
-        if kind_at is not None:
-            said["kind"] = _KINDS.get(cells[kind_at].strip().lower(), "")
         if address := {name: cell for name, at in parts if (cell := cells[at].strip())}:
             said["addresses"] = (Address(**address),)
         if told := tuple((name, cell) for name, at in identifiers if (cell := cells[at].strip())):

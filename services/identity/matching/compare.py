@@ -111,10 +111,11 @@ def _extras(a: Normal, b: Normal, model: Model) -> tuple[int, int]:
     """Comparisons that a mapping added: as many agree as disagree is unknown."""
     if not a.extra or not b.extra:
         return 0, 0
-    right = dict(b.extra)
-    both = [(name, value, right[name]) for name, value in a.extra if value and right.get(name)]
-    agreed = [(name, value) for name, value, other in both if value == other]
-    balance = 2 * len(agreed) - len(both)
+    left, right = set(a.extra), set(b.extra)
+    agreed = left & right
+    names = {name for name, _ in agreed}
+    known = {name for name, _ in left} & {name for name, _ in right}
+    balance = 2 * len(names) - len(known)
     if balance > 0:
         return 1, max(model.frequencies.rarity("extra", f"{name}:{value}") for name, value in agreed)
     return (2 if balance < 0 else 0), 0

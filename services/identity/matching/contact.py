@@ -53,16 +53,16 @@ def compare_emails(a: tuple[Email, ...], b: tuple[Email, ...], frequencies: Freq
 
 def compare_identities(a: tuple[Identity, ...], b: tuple[Identity, ...], frequencies: Frequencies) -> tuple[int, int]:
     """1 exact, 2 a slip apart, 3 different, over the types that both have."""
-    best, rarity = 0, 0
+    best, rarities = 0, []
     for x in a[:MOST]:
         for y in b[:MOST]:
             if x.type != y.type or not x.value or not y.value:
                 continue
             if x.value == y.value:
-                return 1, frequencies.rarity("identity", f"{x.type}:{x.value}")
+                rarities.append(frequencies.rarity("identity", f"{x.type}:{x.value}"))
             level = 2 if digits_alike(x.value, y.value) == CLOSE else 3
             best = min(best or level, level)
-    return best, rarity
+    return (1, max(rarities)) if rarities else (best, 0)
 
 
 class Places(NamedTuple):
@@ -89,7 +89,7 @@ def compare_homes(a: tuple[Home, ...], b: tuple[Home, ...], frequencies: Frequen
         return _NOWHERE
     if len(a) == 1 and len(b) == 1:
         return _places(a[0], b[0], frequencies)
-    return max((_places(x, y, frequencies) for x in a[:MOST] for y in b[:MOST]), key=_goodness)
+    return max((_places(x, y, frequencies) for x in a[:MOST] for y in b[:MOST]), key=lambda n: (_goodness(n), n))
 
 
 def _goodness(places: Places) -> int:
@@ -123,16 +123,11 @@ def _street(a: Home, b: Home) -> tuple[int, str]:
     alike = likeness(a.road, b.road)
     numbers = bool(a.number and b.number)
     if alike == EXACT:
-        if not numbers:
-            return 2, a.road
-        if a.number == b.number:
-            return 1, a.road
-        return (2 if digits_alike(a.number, b.number) == CLOSE else 4), a.road
+        slip = digits_alike(a.number, b.number) if numbers else CLOSE
+        return (1 if slip == EXACT else 2 if slip == CLOSE else 4), a.road
     if alike <= SIMILAR or _joined(a.road, b.road):
         return (3 if numbers and a.number == b.number else 5), ""
-    if a.road == b.unit or b.road == a.unit:
-        return 5, ""
-    return 6, ""
+    return (5 if b.unit == a.road or a.unit == b.road else 6), ""
 
 
 def _joined(a: str, b: str) -> bool:
@@ -151,9 +146,9 @@ def _city(a: Home, b: Home) -> tuple[int, str]:
     right = [name for name in (b.city, b.district) if name]
     if not left or not right:
         return 0, ""
-    for name in left:
-        if name in right:
-            return 1, name
+    shared = [name for name in left if name in right]
+    if shared:
+        return 1, min(shared)
     return (2 if any(likeness(x, y) <= SIMILAR for x in left for y in right) else 3), ""
 
 
@@ -169,7 +164,7 @@ def compare_companies(a: tuple[CompanyName, ...], b: tuple[CompanyName, ...], fr
     """The best of all pairs of names: 1 exact, 2 close, 3 one part of the other, 4 similar, 5 different."""
     if not a or not b:
         return Companies()
-    return min((_company(x, y, frequencies) for x in a[:4] for y in b[:4]), key=lambda found: (found[0] or 9, found[2]))
+    return min((_company(x, y, frequencies) for x in a[:4] for y in b[:4]), key=lambda n: (n.company or 9, n.branch, n))
 
 
 def _company(a: CompanyName, b: CompanyName, frequencies: Frequencies) -> Companies:

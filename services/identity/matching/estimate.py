@@ -7,7 +7,7 @@ far (expectation maximisation, as in Winkler 1988), with the shipped shares as a
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import log2
 from types import MappingProxyType
 
@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 
 from services.identity.matching.compare import compare
 from services.identity.matching.model import FIELDS, LEVELS, Field, Level, Limits, Model
-from services.identity.matching.record import Normal
+from services.identity.matching.rows import Rows
 from services.identity.matching.vectors import Sums, Vectors, stack, totals
 
 ROUNDS = 12
-STRANGERS = 30_000
+MOST_PAIRS = 200_000
+"""Pairs that are looked at; of more, evenly spread ones."""
+STRANGERS = 20_000
 SAME_PRIOR = 200.0
 """Pairs that the shipped shares of duplicates count for."""
 APART_PRIOR = 2000.0
 """Pairs that the shipped shares of strangers count for."""
-PRIORS: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {"household": (8.0, 24.0), "twins": (48.0, 2.0), "namesakes": (48.0, 4.0), "names": (24.0, 8.0)}
-)
+PRIORS: Mapping[str, tuple[float, float]] = MappingProxyType({"household": (8.0, 24.0), "names": (24.0, 8.0)})
 """Pairs with the evidence of a limit that are one person, and that are not, which are added to those of the file."""
 NAME_FIELDS = [FIELDS.index(name) for name in ("given", "family", "order", "middle")]
 RELATIVES: Mapping[str, tuple[float, ...]] = MappingProxyType(
@@ -44,49 +44,53 @@ FIXED = frozenset({"kind", "order", "suffix", "branch", "extra"})
 """Fields whose shares are not estimated: too rare, or not known well enough."""
 
 
-def fit(vectors: Vectors, rows: Sequence[tuple[str, Normal]], model: Model) -> Model:
-    """The model fitted to a file: prior, shares and the household limit. Deterministic."""
+def fit(vectors: Vectors, rows: Rows, model: Model) -> Model:
+    """The model fitted to a file: prior, shares and limits. Deterministic."""
     if len(rows) < 2 or not len(vectors.codes):
         return model
+    step = -(-len(vectors.codes) // MOST_PAIRS)
+    vectors = vectors.part(0, len(vectors.codes), step)
     strangers = _shares(_strangers(rows, model).codes, None)
     base = model
     for _ in range(ROUNDS):
         sums = totals(vectors, model)
-        limits = _limits(model, vectors, sums)
+        limits = _limits(base, model, vectors, sums)
         same = 1.0 / (1.0 + np.exp2(-np.clip(sums.weights / 1000.0, -60, 60)))
-        model = _refit(base, _shares(vectors.codes, same), strangers, same, limits, len(rows))
+        prior = base.prior + _denser(float(same.sum()) * step, len(rows))
+        fields = _fields(base, _shares(vectors.codes, same), strangers)
+        model = msgspec.structs.replace(base, fields=fields, prior=prior, limits=limits)
     return model
 
 
-def _strangers(rows: Sequence[tuple[str, Normal]], model: Model) -> Vectors:
+def _strangers(rows: Rows, model: Model) -> Vectors:
     """Pairs drawn at random: nearly all are of different customers."""
     draw = random.Random(len(rows))  # noqa: S311 a sample, not a secret
     number = min(STRANGERS, len(rows) * 20)
     pairs = [(draw.randrange(len(rows)), draw.randrange(len(rows))) for _ in range(number)]
-    return stack(compare(rows[a][1], rows[b][1], model) for a, b in pairs if a != b)
+    return stack(compare(rows.normal(a), rows.normal(b), model) for a, b in pairs if a != b)
+
+
+def _denser(same: float, records: int) -> int:
+    """How much more pairs of one customer there are than the models are made for: one for two records.
+
+    A small file has some, even if none was seen yet.
+    """
+    return round(1000 * log2((same + 0.2 * records**0.5) / (0.5 * records)))
 
 
 def _shares(codes: NDArray[np.int8], counts: NDArray[np.float64] | None) -> list[NDArray[np.float64]]:
     """Of each field: the sum of counts at each level."""
-    return [np.bincount(codes[:, i], counts, len(LEVELS[name])) for i, name in enumerate(FIELDS)]
+    weights = np.ones(len(codes)) if counts is None else counts
+    shares = (np.bincount(codes[:, i], weights, len(LEVELS[name])) for i, name in enumerate(FIELDS))
+    return [share.astype(np.float64) for share in shares]
 
 
-def _refit(
-    model: Model,
-    same: list[NDArray[np.float64]],
-    apart: list[NDArray[np.float64]],
-    chances: NDArray[np.float64],
-    limits: Limits,
-    records: int,
-) -> Model:
-    fields = tuple(
+def _fields(model: Model, same: list[NDArray[np.float64]], apart: list[NDArray[np.float64]]) -> tuple[Field, ...]:
+    numbers = [FIELDS.index(field.name) for field in model.fields]
+    return tuple(
         field if field.name in FIXED else _field(field, same[number], apart[number])
-        for field in model.fields
-        for number in (FIELDS.index(field.name),)
+        for field, number in zip(model.fields, numbers, strict=True)
     )
-    expected = float(chances.sum()) + 0.2 * records**0.5
-    prior = round(1000 * log2(expected / (records * (records - 1) / 2)))
-    return msgspec.structs.replace(model, fields=fields, prior=min(prior, -1000), limits=limits)
 
 
 def _field(field: Field, same: NDArray[np.float64], apart: NDArray[np.float64]) -> Field:
@@ -109,27 +113,28 @@ def _field(field: Field, same: NDArray[np.float64], apart: NDArray[np.float64]) 
     return Field(field.name, tuple(levels))
 
 
-def _limits(model: Model, vectors: Vectors, sums: Sums) -> Limits:
-    """How many pairs with the evidence of a limit are one person, told by what the limit does not speak of.
+def _limits(base: Model, model: Model, vectors: Vectors, sums: Sums) -> Limits:
+    """How many pairs with a household's evidence are one person, told by given name and birth date alone.
 
-    A household by given name and birth date, and in it those with one birth date by the given name (twins), those with
-    one given name by the birth date (father and son); those with one name by everything but the name.
+    The limits of twins and namesakes move with it: where nobody lives together, nobody has a twin. And how many of
+    those with one name are one, told by everything but the name.
     """
     shared = vectors.codes[sums.shared > STRONG]
-    ratios = {
-        name: (_same_shares(model, name) / np.array(apart))[shared[:, FIELDS.index(name)]]
-        for name, apart in RELATIVES.items()
-    }
-    one_birth, one_given = (shared[:, FIELDS.index(name)] == 1 for name in ("birth", "given"))
+    ratio = np.ones(len(shared))
+    for name, apart in RELATIVES.items():
+        ratio *= (_same_shares(model, name) / np.array(apart))[shared[:, FIELDS.index(name)]]
+    household = round(1000 * _share(ratio, PRIORS["household"]))
     named = sums.named > STRONG
     rest = sums.parts[named].sum(axis=1) - sums.parts[named][:, NAME_FIELDS].sum(axis=1)
-    found = {
-        "household": _share(ratios["given"] * ratios["birth"], PRIORS["household"]),
-        "twins": _share(ratios["given"][one_birth], PRIORS["twins"]),
-        "namesakes": _share(ratios["birth"][one_given], PRIORS["namesakes"]),
-        "names": _share(np.exp2(np.clip(rest / 1000, -20, 20)), PRIORS["names"]),
-    }
-    return msgspec.structs.replace(model.limits, **{name: round(1000 * bits) for name, bits in found.items()})
+    names = round(1000 * _share(np.exp2(np.clip(rest / 1000, -20, 20)), PRIORS["names"]))
+    up = household - base.limits.household
+    return msgspec.structs.replace(
+        base.limits,
+        household=household,
+        twins=base.limits.twins + up,
+        namesakes=base.limits.namesakes + up,
+        names=names,
+    )
 
 
 def _share(ratio: NDArray[np.float64], prior: tuple[float, float]) -> float:

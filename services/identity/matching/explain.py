@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from math import log2
 
@@ -13,6 +14,7 @@ from services.identity.matching.guards import conflict
 from services.identity.matching.keys import keys
 from services.identity.matching.model import FIELDS, LEVELS, Model
 from services.identity.matching.normalise.record import VERSION, normalise
+from services.identity.matching.normalise.steps import Explained, steps
 from services.identity.matching.record import Normal, Raw
 from services.identity.matching.shown import shown_normal, shown_raw
 
@@ -48,7 +50,8 @@ class Explanation(msgspec.Struct, frozen=True):
     """`prior` and the weights of `bars` add up to `weight` exactly.
 
     `decision` is what the weight alone says, `guard` what forbids to act on it or "". `keys` are the kinds of keys
-    that both records have: without one they are never compared. `model` and `normaliser` are versions.
+    that both records have: without one they are never compared. `model` and `normaliser` are versions. `steps_a` and
+    `steps_b` say how every value came to its normalised form.
     """
 
     weight: int
@@ -62,6 +65,8 @@ class Explanation(msgspec.Struct, frozen=True):
     review: int
     model: str
     normaliser: str
+    steps_a: tuple[Explained, ...] = ()
+    steps_b: tuple[Explained, ...] = ()
 
 
 _LIMITS: Mapping[str, str] = {
@@ -69,6 +74,8 @@ _LIMITS: Mapping[str, str] = {
     "household": "a household shares these: they tell nobody apart from who lives with them",
     "twins": "twins share these too",
     "namesakes": "father and son share these too",
+    "names": "a name alone does not make one person",
+    "branches": "branches of one company share these",
 }
 
 
@@ -104,6 +111,8 @@ def explain(a: Raw, b: Raw, model: Model, country: str = "") -> Explanation:
         review=model.review,
         model=model.id,
         normaliser=VERSION,
+        steps_a=tuple(steps(a, country)),
+        steps_b=tuple(steps(b, country)),
     )
 
 
@@ -148,4 +157,8 @@ def _note(field: str, levels: Levels, model: Model) -> str:
 
 
 def to_json(explanation: Explanation) -> bytes:
-    return msgspec.json.encode(explanation)
+    """One JSON object. Never fails: halves of a character, which no encoding takes, are written as escapes."""
+    try:
+        return msgspec.json.encode(explanation)
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(explanation)).encode()

@@ -12,14 +12,19 @@ from shared.events.envelope import Contract, Erased
 
 
 class Place(msgspec.Struct, frozen=True):
-    """What rules use of an address, as it was given: the first line and the postcode."""
+    """What the matcher uses of an address, as it was given; `extra` are the lines below the first one."""
 
     line: str | None = None
     postcode: str | None = None
+    number: str | None = None
+    extra: str | None = None
+    locality: str | None = None
+    region: str | None = None
+    country: str | None = None
 
 
 class Features(msgspec.Struct, frozen=True):
-    """The raw values that rules compare. Erased and absent values are the same: nothing to compare.
+    """The raw values that the matcher compares. Erased and absent values are the same: nothing to compare.
 
     Those of a customer whose processing is `restricted` are kept up, and compared with nothing.
     """
@@ -143,4 +148,13 @@ def _date(value: Any) -> str | None:
 def _place(address: facts.Address | Erased | None) -> Place | None:
     if address is None or isinstance(address, Erased):
         return None
-    return Place(line=address.lines[0] if address.lines else None, postcode=address.postcode)
+    first, *more = address.lines or ("",)
+    return Place(
+        line=first or None,
+        postcode=address.postcode,
+        number=address.street_number,
+        extra=", ".join(more) or None,
+        locality=address.locality,
+        region=address.region,
+        country=address.country,
+    )

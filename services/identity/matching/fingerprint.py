@@ -1,32 +1,56 @@
-"""The blind index: compound keys as keyed digests, so that what is stored tells nothing without the key."""
+"""The blind index: blocking keys as keyed digests, so that what is stored tells nothing without the key."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TypeAlias
 
-from services.identity.matching.features import Features
-from services.identity.matching.rules import compound_keys
+from services.identity.matching.keys import keys
+from services.identity.matching.model import Model
+from services.identity.matching.record import Normal
 
 BYTES = 16
 
+KINDS: Mapping[str, int] = MappingProxyType(
+    {
+        "id": 1,
+        "phone": 2,
+        "email": 3,
+        "name": 4,
+        "word-day": 5,
+        "word-postcode": 6,
+        "word-road": 7,
+        "birth": 8,
+        "door": 9,
+        "company": 10,
+        "head-place": 11,
+    }
+)
+"""The kinds of keys that the service keeps, by the number that stands in its table: never give one to another kind.
+
+A file is matched by more kinds of keys, because there all of them stand in memory. Here each key is a row, and those
+that bring many strangers together (a word with a year, with a town) cost most and find next to nothing besides.
+"""
+
 Evidence: TypeAlias = dict[bytes, int]
-"""Digest of a compound key -> number of the rule that made it."""
+"""Digest of a key -> number of its kind."""
 
 
-def fingerprints(key: bytes) -> Callable[[Features], Evidence]:
-    """From features to their digests: HMAC-SHA256 under `key` over rule and compound key, cut to 16 bytes.
+def fingerprints(key: bytes, model: Model) -> Callable[[Normal], Evidence]:
+    """From a record to the digests of its keys: HMAC-SHA256 under `key`, cut to 16 bytes.
 
     Raises ValueError (stop) for a key that protects nothing.
     """
     if len(key) < BYTES:
         raise ValueError("the blind index needs the key that the key-encryption key file gives")
 
-    def of(features: Features) -> Evidence:
+    def of(normal: Normal) -> Evidence:
         return {
-            hmac.digest(key, f"{rule}\x1f{text}".encode(errors="surrogatepass"), "sha256")[:BYTES]: rule
-            for rule, text in compound_keys(features)
+            hmac.digest(key, text.encode(errors="surrogatepass"), "sha256")[:BYTES]: number
+            for text in keys(normal, model)
+            if (number := KINDS.get(text.partition(":")[0])) is not None
         }
 
     return of

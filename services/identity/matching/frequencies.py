@@ -34,22 +34,79 @@ UNSEEN: Mapping[str, float] = MappingProxyType(
 """Chance of sharing a value that the counts do not know, by table: what such values are like, not any data set."""
 
 LONG_FAMILIES = frozenset(
-    "欧阳 司马 上官 诸葛 司徒 东方 皇甫 尉迟 公孙 慕容 令狐 夏侯 长孙 宇文 轩辕 端木 独孤 南宫 西门 百里".split()
+    (
+        "欧阳",
+        "司马",
+        "上官",
+        "诸葛",
+        "司徒",
+        "东方",
+        "皇甫",
+        "尉迟",
+        "公孙",
+        "慕容",
+        "令狐",
+        "夏侯",
+        "长孙",
+        "宇文",
+        "轩辕",
+    )
 )
+"""Chinese family names of two characters in a name of three; a name of four is taken to have one."""
+
+
+LEAN = 500
+"""Records that chances known from elsewhere count for."""
+LEAST = 1e-4
+"""However many records there are, a value's chance falls no lower than its unseen one, or this."""
 
 
 class Frequencies(msgspec.Struct, frozen=True):
-    """`tables`: table -> value -> rarity in thousandths of a bit, for values seen often enough to count."""
+    """`tables`: table -> value -> rarity in thousandths of a bit, for values seen often enough to count.
+
+    `rest`: table -> rarity of a value that is in no table, where it is not that of UNSEEN. `records` is 0 as long as
+    nobody has counted a base.
+    """
 
     tables: dict[str, dict[str, int]] = {}
     records: int = 0
+    rest: dict[str, int] = {}
 
     def rarity(self, table: str, value: str) -> int:
         """-log2 of the chance that somebody else has this value, in thousandths of a bit."""
         known = self.tables.get(table)
-        if known is None:
-            return _REST[table]
-        return known.get(value, _REST[table])
+        found = None if known is None else known.get(value)
+        return found if found is not None else self.rest.get(table) or _REST[table]
+
+
+TYPICAL: Mapping[str, float] = MappingProxyType(
+    {
+        "given": 8e-4,
+        "family": 3e-4,
+        "birth": 4e-5,
+        "phone": 2e-7,
+        "email": 2e-7,
+        "road": 3e-4,
+        "unit": 5e-3,
+        "city": 1e-2,
+        "postcode": 1e-3,
+        "identity": 1e-8,
+        "company": 1e-5,
+        "extra": 1e-2,
+    }
+)
+"""Chance that somebody else has a value, by table, for a base that nobody has counted: the value may be a common one.
+
+Higher than UNSEEN, because a value that a count did not meet is rare, and one that was never looked for need not be.
+"""
+
+
+def typical(common: Iterable[tuple[str, str, int]]) -> Frequencies:
+    """Frequencies for a base that nobody has counted, from (table, value, per million) of values known as common."""
+    tables: dict[str, dict[str, int]] = {}
+    for table, value, share in common:
+        tables.setdefault(table, {})[value] = round(-1000 * log2(share / 1e6))
+    return Frequencies(tables, 0, {table: round(-1000 * log2(chance)) for table, chance in TYPICAL.items()})
 
 
 _REST: Mapping[str, int] = {table: round(-1000 * log2(chance)) for table, chance in UNSEEN.items()}
@@ -87,25 +144,40 @@ def birth_key(year: int, month: int, day: int) -> str:
     return f"{year:04}{month:02}{day:02}"
 
 
-def learn(records: Iterable[Normal]) -> Frequencies:
-    """Counts the values of all records of a base. Values of one or two records are not kept: they are unseen ones."""
+EMPTY = Frequencies()
+
+
+def learn(records: Iterable[Normal], known: Frequencies = EMPTY) -> Frequencies:
+    """Counts the values of all records of a base; `known` are chances from elsewhere that a small base leans on.
+
+    Values of one or two records that are not known from elsewhere are not kept: they are unseen ones.
+    """
     counts: dict[str, Counter[str]] = {table: Counter() for table in UNSEEN}
     number = 0
     for normal in records:
         number += 1
         for table, value in values(normal):
             counts[table][value] += 1
-    return from_counts(counts, number)
+    return from_counts(counts, number, known)
 
 
-def from_counts(counts: Mapping[str, Mapping[str, int]], records: int) -> Frequencies:
+def from_counts(counts: Mapping[str, Mapping[str, int]], records: int, known: Frequencies = EMPTY) -> Frequencies:
     """The rarities of counted values. Deterministic: tables and values are sorted."""
-    tables = {
-        table: {value: _rarity(count, records, UNSEEN[table]) for value, count in sorted(known.items()) if count > 2}
-        for table, known in sorted(counts.items())
-    }
+    tables = {}
+    for table, counted in sorted(counts.items()):
+        elsewhere = known.tables.get(table, {})
+        kept = {value for value, count in counted.items() if count > 2} | elsewhere.keys()
+        unseen = UNSEEN[table]
+        tables[table] = {
+            value: _rarity(
+                counted.get(value, 0), records, 2 ** (-elsewhere[value] / 1000) if value in elsewhere else unseen
+            )
+            for value in sorted(kept)
+        }
     return Frequencies(tables, records)
 
 
-def _rarity(count: int, records: int, unseen: float) -> int:
-    return round(-1000 * log2(min((count - 2) / records + unseen, 1.0)))
+def _rarity(count: int, records: int, elsewhere: float) -> int:
+    """The pair itself is not counted; what is known from elsewhere counts as LEAN records more."""
+    known = elsewhere if records < 1 else elsewhere * LEAN / (records + LEAN) + min(elsewhere, LEAST)
+    return round(-1000 * log2(min(max(count - 2, 0) / (records + LEAN) + known, 1.0)))

@@ -10,7 +10,7 @@ import re
 from itertools import product
 
 from services.identity.matching.model import Model
-from services.identity.matching.record import Birth, CompanyName, Home, Normal, PersonName
+from services.identity.matching.record import Birth, CompanyName, Email, Home, Normal, PersonName
 
 MOST = 4
 """Names, phones, e-mails and addresses of one record that make keys."""
@@ -29,29 +29,30 @@ def skeleton(word: str) -> str:
 
 def keys(normal: Normal, model: Model) -> tuple[str, ...]:  # noqa: ARG001 a model may choose kinds one day
     """All keys of a record, without repeats, in a fixed order. Never log one: they hold personal data."""
-    found: dict[str, None] = {}
-    for identity in normal.identities[:MOST]:
-        found[f"id:{identity.type}:{identity.value}"] = None
-    for phone in normal.phones[:MOST]:
-        if not phone.placeholder:
-            found[f"phone:{phone.number[-8:]}"] = None
+    homes, names = normal.homes[:MOST], normal.names[:MOST]
+    found = [f"id:{identity.type}:{identity.value}" for identity in normal.identities[:MOST]]
+    found += [f"phone:{phone.number[-8:]}" for phone in normal.phones[:MOST] if not phone.placeholder]
     for email in normal.emails[:MOST]:
-        if not email.placeholder:
-            found[f"email:{email.address}"] = None
-            if len(email.local) >= 5 and not email.role:
-                found[f"local:{email.local}"] = None
-    homes = normal.homes[:MOST]
+        found += _email(email)
     for company in normal.companies[:MOST]:
-        found.update(dict.fromkeys(_company(company, homes)))
-    names = normal.names[:MOST]
+        found += _company(company, homes)
     for name in names:
-        found.update(dict.fromkeys(_name(name, normal.birth)))
+        found += _name(name, normal.birth)
         for home in homes:
-            found.update(dict.fromkeys(_name_place(name, home)))
-    found.update(dict.fromkeys(_birth(normal.birth)))
+            found += _name_place(name, home)
+    found += _birth(normal.birth)
     for home in homes:
-        found.update(dict.fromkeys(_place(home)))
-    return tuple(found)
+        found += _place(home)
+    return tuple(dict.fromkeys(found))
+
+
+def _email(email: Email) -> list[str]:
+    if email.placeholder:
+        return []
+    found = [f"email:{email.address}"]
+    if len(email.local) >= 5 and not email.role:
+        found.append(f"local:{email.local}")
+    return found
 
 
 def _words(name: PersonName) -> list[str]:
@@ -78,7 +79,7 @@ def _name(name: PersonName, birth: Birth | None) -> list[str]:
 
 def _name_place(name: PersonName, home: Home) -> list[str]:
     words = _words(name)
-    found = []
+    found: list[str] = []
     if home.postcode:
         found.extend(f"word-postcode:{word}|{home.postcode}" for word in words)
     town = home.city or home.district

@@ -23,14 +23,11 @@ def likeness(a: str, b: str) -> int:
     slips = _distance(a, b, score_cutoff=2)
     if slips == 1 or (slips == 2 and shorter >= 7):
         return CLOSE
-    if slips == 2 and shorter >= 5:
-        return SIMILAR
     alike = _jaro_winkler(a, b)
-    if alike >= 0.93 and shorter >= 5:
+    if alike >= 0.93 and shorter >= 5 and slips > 2:
         return CLOSE
-    if alike >= 0.86 or (shorter >= 5 and (a in b or b in a)):
-        return SIMILAR
-    return DIFFERENT
+    contained = slips == 2 or a in b or b in a
+    return SIMILAR if alike >= 0.86 or (shorter >= 5 and contained) else DIFFERENT
 
 
 def digits_alike(a: str, b: str) -> int:

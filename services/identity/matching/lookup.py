@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 from services.identity.matching.features import Features
-from services.identity.matching.normal import compact, normalise
+from services.identity.matching.spelling import compact
 
 Field: TypeAlias = Literal["phone", "email", "identifier"]
 
@@ -20,6 +20,9 @@ NUMBERS: Mapping[Field, int] = {"phone": 1, "email": 2, "identifier": 3}
 """Under which number a field is stored: never give one to another field."""
 BYTES: Mapping[Field, int] = {"phone": 3, "email": 8, "identifier": 3}
 """Length of a token. There are about 10^10 phone numbers and 10^9 tax or social security numbers."""
+
+
+_CONTACTS: Mapping[str, Field] = {"phone": "phone", "email": "email"}
 
 
 class Token(NamedTuple):
@@ -34,10 +37,13 @@ Tokens: TypeAlias = Callable[[Features], frozenset[Token]]
 
 def values(features: Features) -> Iterable[tuple[Field, str]]:
     """The values of a customer that it can be found by, in one form."""
-    normal = normalise(features)
-    yield from (("phone", phone) for phone in normal.phones if phone)
-    yield from (("email", email) for email in normal.emails if email)
-    yield from (("identifier", identifier) for identifier in normal.identifiers)
+    for kind, value in features.contacts.values():
+        field = _CONTACTS.get(kind)
+        if field is not None and (form := wanted(field, value)):
+            yield field, form
+    for kind, value in features.identifiers:
+        if compact(value):
+            yield "identifier", wanted("identifier", value, kind)
 
 
 def wanted(field: Field, value: str, kind: str = "") -> str:

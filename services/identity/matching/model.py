@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from services.identity.matching.frequencies import Frequencies
+from services.identity.matching.frequencies import Frequencies, typical
 
 UNKNOWN = "unknown"
 
@@ -175,6 +175,24 @@ def from_json(text: bytes) -> Model:
                 f"nothing compares field {field.name} with the levels {sorted(unknown)}; known: {FIELDS}"
             )
     return model
+
+
+@cache
+def common_names() -> Frequencies:
+    """What is known of names before any base was counted: the common ones of China and of English-speaking countries.
+
+    Shares of the country where a name is at home; elsewhere it is rarer and weighs too little, which is the safe side.
+    """
+    file = files("services.identity.matching.models") / "common_names.csv"
+    _, *lines = file.read_text(encoding="utf-8").splitlines()
+    rows = (line.split(",") for line in lines)
+    return typical((table, value, int(share)) for table, value, share in rows)
+
+
+def uncounted(model: Model) -> Model:
+    """The model for customers who come one by one: with common names, as long as nobody has counted a base for it."""
+    known = model.frequencies
+    return model if known.records or known.tables else msgspec.structs.replace(model, frequencies=common_names())
 
 
 @cache

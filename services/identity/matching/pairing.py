@@ -55,10 +55,10 @@ def guard_of(normals: Mapping[str, Normal], model: Model) -> Guard:
     def guard(left: Collection[str], right: Collection[str]) -> str | None:
         if len(left) + len(right) > model.guards.size:
             return "size"
-        sides = sorted((sorted(one for one in side if one in normals) for side in (left, right)))
+        sides = sorted(sorted(one for one in side if one in normals) for side in (left, right))
         one, other = sides
         found = conflict([normals[each] for each in one], [normals[each] for each in other], model)
-        if found is not None or len(one) * len(other) < 2:  # noqa: PLR2004 - one pair is what was weighed already
+        if found is not None or len(one) * len(other) < 2:
             return found
         cross = list(product(one, other))
         cross = cross[:: max(1, len(cross) // MOST_CROSS)]

@@ -36,7 +36,7 @@ def compare_names(left: tuple[PersonName, ...], right: tuple[PersonName, ...], f
         return _NOTHING
     if len(left) == 1 and len(right) == 1:
         return _compare(left[0], right[0], frequencies)
-    return min((_compare(a, b, frequencies) for a in left[:4] for b in right[:4]), key=_badness)
+    return min((_compare(a, b, frequencies) for a in left[:4] for b in right[:4]), key=lambda n: (_badness(n), n))
 
 
 def _badness(names: Names) -> float:
@@ -44,6 +44,8 @@ def _badness(names: Names) -> float:
 
 
 def _compare(a: PersonName, b: PersonName, frequencies: Frequencies) -> Names:
+    if (b.family, b.given, b.han) < (a.family, a.given, a.han):
+        a, b = b, a  # whichever comes first, the answer is the same
     suffix = 0 if not a.suffix or not b.suffix else 1 if a.suffix == b.suffix else 2
     a_given, a_family, a_sure = _parts(a)
     b_given, b_family, b_sure = _parts(b)
@@ -160,21 +162,19 @@ def compare_births(a: Birth | None, b: Birth | None, years: int, frequencies: Fr
     if left == right:
         text = birth_key(*left)
         return (_B_EXACT, frequencies.rarity("birth", text)) if a.day else (_B_PARTIAL, 0)
-    equal = [x == y for x, y in zip(left, right, strict=True)]
     if not (a.day and b.day):
-        if all(x == y or not x or not y for x, y in zip(left, right, strict=True)):
-            return _B_PARTIAL, 0
-        return (_B_DIFFER if abs(a.year - b.year) <= years else _B_FAR), 0
-    if a.year == b.year and a.month == b.day and a.day == b.month:
-        return _B_TYPO, 0
+        fits = all(x == y or not x or not y for x, y in zip(left, right, strict=True))
+        return _B_PARTIAL if fits else _apart(a, b, years), 0
     slips = _digit_slips(birth_key(*left), birth_key(*right))
-    if slips == 1:
+    if slips == 1 or (a.year == b.year and a.month == b.day and a.day == b.month):
         return _B_TYPO, 0
-    if sum(equal) == 2:
+    if sum(x == y for x, y in zip(left, right, strict=True)) == 2:
         return _B_PARTS, 0
-    if a.year == b.year or slips == 2:
-        return _B_YEAR, 0
-    return (_B_DIFFER if abs(a.year - b.year) <= years else _B_FAR), 0
+    return (_B_YEAR if a.year == b.year or slips == 2 else _apart(a, b, years)), 0
+
+
+def _apart(a: Birth, b: Birth, years: int) -> int:
+    return _B_DIFFER if abs(a.year - b.year) <= years else _B_FAR
 
 
 def _digit_slips(a: str, b: str) -> int:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from services.identity.matching.blocks import Candidates, Skipped, candidates, keyed
-from services.identity.matching.clusters import Clusters, Held, Pair, cluster
+import numpy as np
+from numpy.typing import NDArray
+
+from services.identity.matching.blocks import Candidates, Numbers, Skipped, candidates, keyed
+from services.identity.matching.clusters import Held, Pair, cluster
 from services.identity.matching.compare import Levels, compare
 from services.identity.matching.estimate import fit
 from services.identity.matching.frequencies import learn
 from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
-from services.identity.matching.vectors import stack, totals
+from services.identity.matching.rows import ById, Rows
+from services.identity.matching.vectors import Vectors, concatenate, stack, totals
 
-Records = Sequence[tuple[str, Normal]]
+CHUNK = 50_000
+"""Pairs that are compared at once."""
+FORK_FROM = 200_000
+"""Pairs from which on a second process is worth its start."""
 
 
 class Resolution(NamedTuple):
     """`clusters` with more than one member; `pairs` from the review threshold on, the strongest first.
 
-    `model` is the one that weighed them: the given one with the frequencies and shares of this file. `compared` pairs
-    shared a key; `skipped` are the keys that were too common to be used.
+    `held` are pairs that would have merged and the guard that kept them apart. `model` is the one that weighed: the
+    given one with the frequencies and shares of this file. `compared` pairs shared a key; `skipped` are the keys that
+    were too common to be used.
     """
 
     clusters: tuple[tuple[str, ...], ...]
@@ -32,31 +41,69 @@ class Resolution(NamedTuple):
     skipped: tuple[Skipped, ...]
 
 
-def resolve(records: Records, model: Model, *, adapt: bool = True) -> Resolution:
+def resolve(
+    records: Sequence[tuple[str, Normal]], model: Model, *, adapt: bool = True, processes: int = 1
+) -> Resolution:
     """Resolves a file. The same records in any order give the same clusters. Ids must be distinct.
 
-    With `adapt`, priors and shares of levels are estimated from the file, the model being the first guess.
+    With `adapt`, prior, shares of levels and limits are estimated from the file, the model being the first guess.
+    `records` may be `Packed` (rows.py), which a million records should be. More `processes` change no result.
     """
-    ordered = sorted(range(len(records)), key=lambda row: records[row][0])
-    rows = [records[row] for row in ordered]
-    model = model.fitted(len(rows), learn(normal for _, normal in rows))
-    found = candidates(keyed((normal for _, normal in rows), model), len(rows), model)
-    vectors = stack(_compare(rows, found, model))
+    rows = Rows(records)
+    model = model.fitted(len(rows), learn(rows.normals(), model.frequencies))
+    found = candidates(keyed(rows.normals(), model), len(rows), model)
+    vectors = _compare_all(rows, found, model, processes)
     if adapt:
         model = fit(vectors, rows, model)
-    weights = totals(vectors, model).weights
+    weights = _weights(vectors, model)
     keep = (weights >= min(model.review, model.merge)).nonzero()[0]
+    left, right = found.left[keep].tolist(), found.right[keep].tolist()
     pairs = [
-        Pair(rows[a][0], rows[b][0], weight)
-        for a, b, weight in zip(
-            found.left[keep].tolist(), found.right[keep].tolist(), weights[keep].tolist(), strict=True
-        )
+        Pair(rows.ids[a], rows.ids[b], weight) for a, b, weight in zip(left, right, weights[keep].tolist(), strict=True)
     ]
     pairs.sort(key=lambda pair: (-pair.weight, pair.a, pair.b))
-    result: Clusters = cluster(pairs, dict(rows), model)
+    wanted = {rows.ids[row]: row for row in {*left, *right}}
+    result = cluster(pairs, ById(rows, wanted), model)
     return Resolution(result.clusters, tuple(pairs), result.held, model, len(found.left), found.skipped)
 
 
-def _compare(rows: Records, found: Candidates, model: Model) -> Iterator[Levels]:
-    for a, b in zip(found.left.tolist(), found.right.tolist(), strict=True):
-        yield compare(rows[a][1], rows[b][1], model)
+def _weights(vectors: Vectors, model: Model) -> NDArray[np.int64]:
+    """Of all pairs, some at a time: the weights of their fields take much more room than their levels."""
+    parts = [totals(vectors.part(at, at + CHUNK), model).weights for at in range(0, len(vectors.codes), CHUNK)]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def _compare_all(rows: Rows, found: Candidates, model: Model, processes: int) -> Vectors:
+    """Compares all candidates, in forked processes where there are many: a fork shares the records."""
+    spans = [(at, min(at + CHUNK, len(found.left))) for at in range(0, len(found.left), CHUNK)]
+    if processes < 2 or len(found.left) < FORK_FROM or "fork" not in multiprocessing.get_all_start_methods():
+        return concatenate([_compare(rows, found.left[a:b], found.right[a:b], model) for a, b in spans])
+    context = multiprocessing.get_context("fork")
+    with context.Pool(processes, _share, (rows, found, model)) as pool:
+        return concatenate(pool.map(_compare_span, spans, chunksize=1))
+
+
+_shared: list[tuple[Rows, Candidates, Model]] = []
+"""What a forked process works on; empty in every other one."""
+
+
+def _share(rows: Rows, found: Candidates, model: Model) -> None:
+    _shared[:] = [(rows, found, model)]
+
+
+def _compare_span(span: tuple[int, int]) -> Vectors:
+    rows, found, model = _shared[0]
+    return _compare(rows, found.left[slice(*span)], found.right[slice(*span)], model)
+
+
+def _compare(rows: Rows, left: Numbers, right: Numbers, model: Model) -> Vectors:
+    return stack(_levels(rows, left, right, model))
+
+
+def _levels(rows: Rows, left: Numbers, right: Numbers, model: Model) -> Iterator[Levels]:
+    """Pairs are sorted by their left record, which is looked up once."""
+    last, normal = -1, Normal()
+    for a, b in zip(left.tolist(), right.tolist(), strict=True):
+        if a != last:
+            last, normal = a, rows.normal(a)
+        yield compare(normal, rows.normal(b), model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,10 @@ class Vectors(NamedTuple):
     codes: NDArray[np.int8]
     rarities: NDArray[np.int16]
 
+    def part(self, start: int, end: int, step: int = 1) -> Vectors:
+        """Some of the rows."""
+        return Vectors(self.codes[start:end:step], self.rarities[start:end:step])
+
 
 def stack(levels: Iterable[Levels]) -> Vectors:
     """Arrays of compared pairs, one row each."""
@@ -29,6 +33,13 @@ def stack(levels: Iterable[Levels]) -> Vectors:
         rarities.extend(level.rarities)
     shape = (-1, len(FIELDS))
     return Vectors(np.frombuffer(bytes(codes), np.int8).reshape(shape), np.array(rarities, np.int16).reshape(shape))
+
+
+def concatenate(parts: Sequence[Vectors]) -> Vectors:
+    """The rows of all parts."""
+    if not parts:
+        return stack(())
+    return Vectors(np.concatenate([part.codes for part in parts]), np.concatenate([part.rarities for part in parts]))
 
 
 def parts(vectors: Vectors, model: Model) -> NDArray[np.int64]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from stdnum import damm
 
 RULE = "numbering.default.v1"
-SCOPE = "customer"
+ACTOR = RULE
+"""Who numbers on its own, whichever rule it goes by: each number names its rule."""
 PREFIX = "C"
 WIDTH = 7
 

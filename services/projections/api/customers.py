@@ -5,15 +5,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from services.projections.api import present
-from services.projections.api.opening import Opened, open_parts
+from services.projections.api.opening import open_parts
 from services.projections.api.paging import REACHED, AsOfText, Limit, Page, cursor, parse_cursor
+from services.projections.api.policies import Policies
 from services.projections.api.shown import Sight
 from services.projections.past import Past
 from services.projections.store import QUERY_MS, Store
 from services.projections.views import numbers, timeline
+from services.projections.views.survivorship import Edition
+from services.projections.views.values import Opened
 from services.projections.views.view import Document
 from shared.access.journal import Access, Journal
-from shared.access.levels import Level
 from shared.access.tokens import Caller
 from shared.as_of import parse, positions_text
 from shared.errors import NotFound
@@ -31,24 +33,27 @@ Asking = Annotated[Access, Depends(asking)]
 class Identities:
     """Finds the identity that a reference means, now or then."""
 
-    def __init__(self, store: Store, keyring: Keyring) -> None:
+    def __init__(self, store: Store, keyring: Keyring, policies: Policies) -> None:
         self._store = store
         self._keyring = keyring
         self._past = Past(store, keyring)
+        self._policies = policies
 
-    async def wanted(self, ref: str, as_of: str | None, response: Response) -> Document:
-        """The identity's document, as of then if an instant is given. NotFound if nobody has or had that id or number.
+    async def wanted(self, ref: str, as_of: str | None, response: Response) -> tuple[Document, Edition]:
+        """The identity's document and the policy, as of then if an instant is given.
+
+        NotFound if nobody has or had that id or number.
 
         Raises Invalid if it is no instant that has passed.
         """
         if as_of is None:
-            return await self.by_reference(ref)
+            return await self.by_reference(ref), await self._policies.now()
         then = await self._past.as_of(parse(as_of))
         known_as = None if is_uuid(ref) else ref
         customer = ref if known_as is None else (await self.number(known_as))["customer"]
         document = await self._past.identity(customer, then, known_as)
         response.headers[REACHED] = positions_text(await self._store.reached())
-        return document
+        return document, await self._policies.then(then)
 
     async def by_reference(self, ref: str) -> Document:
         """The identity's document. NotFound if nobody has that id or number."""
@@ -65,10 +70,8 @@ class Identities:
         document: Document = found
         return document
 
-    async def opened(self, document: Document, sight: Sight) -> Opened:
-        """The document's sealed fields, if the caller may see any of them."""
-        if not (sight.opens(Level.SENSITIVE) or sight.opens(Level.CORE)):
-            return {}
+    async def opened(self, document: Document) -> Opened:
+        """The document's sealed fields. They are compared to choose between them, whatever the caller may see."""
         return await open_parts(self._keyring, [part for member in document["members"] for part in member["sealed"]])
 
     async def timeline(self, customers: list[str], event_type: str | None, after: str | None, limit: int) -> Page:
@@ -88,10 +91,10 @@ class Identities:
         raise NotFound("There is no such customer.")
 
 
-def customers(store: Store, keyring: Keyring, journal: Journal) -> APIRouter:
+def customers(store: Store, keyring: Keyring, journal: Journal, policies: Policies) -> APIRouter:
     """Addresses under /customers, and /numbers."""
     router = APIRouter(tags=["customers"])
-    found = Identities(store, keyring)
+    found = Identities(store, keyring, policies)
 
     @router.get("/customers/by-source/{source}/{external_id:path}", summary="By the id another system gave")
     async def by_source(
@@ -104,8 +107,8 @@ def customers(store: Store, keyring: Keyring, journal: Journal) -> APIRouter:
         as_of: AsOfText = None,
     ) -> dict[str, Any]:
         key = numbers.source_key(source, external_id)
-        sight, document = Sight(who.roles), await found.wanted(key, as_of, response)
-        known = present.identity(document, await found.opened(document, sight), sight)
+        sight, (document, edition) = Sight(who.roles), await found.wanted(key, as_of, response)
+        known = present.identity(document, await found.opened(document), sight, edition)
         await journal.read(access, sight.disclosed)
         return known
 
@@ -113,12 +116,12 @@ def customers(store: Store, keyring: Keyring, journal: Journal) -> APIRouter:
     async def whole(
         ref: Ref, who: Reader, access: Asking, response: Response, as_of: AsOfText = None
     ) -> dict[str, Any]:
-        sight, document = Sight(who.roles), await found.wanted(ref, as_of, response)
+        sight, (document, edition) = Sight(who.roles), await found.wanted(ref, as_of, response)
         for member in document["members"]:
             # No change can rest on what was seen of the past.
             if member["customer"] == ref and as_of is None:
                 response.headers["ETag"] = f'"{member["version"]}"'
-        known = present.identity(document, await found.opened(document, sight), sight)
+        known = present.identity(document, await found.opened(document), sight, edition)
         await journal.read(access, sight.disclosed)
         return known
 
@@ -126,8 +129,8 @@ def customers(store: Store, keyring: Keyring, journal: Journal) -> APIRouter:
     async def golden(
         ref: Ref, who: Reader, access: Asking, response: Response, as_of: AsOfText = None
     ) -> dict[str, Any]:
-        sight, document = Sight(who.roles), await found.wanted(ref, as_of, response)
-        record = present.golden(document, await found.opened(document, sight), sight)
+        sight, (document, edition) = Sight(who.roles), await found.wanted(ref, as_of, response)
+        record = present.golden(document, await found.opened(document), sight, edition)
         await journal.read(access, sight.disclosed)
         return {"identity": document["_id"], **record}
 

@@ -5,9 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from services.projections.api.paging import Limit, Page, cursor
+from services.projections.api.policies import Policies
 from services.projections.api.shown import Shown, Sight
 from services.projections.store import QUERY_MS, Store
-from services.projections.views.directory import PHONE_DIGITS, member_classes, member_numbers, search
+from services.projections.views.directory import bears, name_of
+from services.projections.views.directory_keys import PHONE_DIGITS, member_classes, member_numbers, search
+from services.projections.views.survivorship import Edition
 from services.projections.views.view import Document
 from shared.access.journal import Access, Journal
 from shared.access.levels import Level
@@ -31,7 +34,7 @@ Phone = Annotated[
 Classified = Annotated[str | None, Query(alias="class", max_length=130, description="<scheme>:<code>, or a tag")]
 
 
-def directory(store: Store, journal: Journal) -> APIRouter:
+def directory(store: Store, journal: Journal, policies: Policies) -> APIRouter:
     """The address /directory."""
     router = APIRouter(tags=["directory"])
 
@@ -68,19 +71,20 @@ def directory(store: Store, journal: Journal) -> APIRouter:
         # On every page of a search the same way: nothing begins like this, so it is looked for inside words.
         if not rows and name is not None and await begins_nowhere():
             rows = await page(inside_words=True)
-        items = [shown(row, sight) for row in rows]
+        edition = await policies.now()
+        items = [shown(row, sight, edition) for row in rows]
         await journal.read(access, sight.disclosed)
         return Page(items=items, after=cursor(items, limit, "identity"))
 
     return router
 
 
-def shown(row: Document, sight: Sight) -> dict[str, Any]:
+def shown(row: Document, sight: Sight, edition: Edition) -> dict[str, Any]:
     """One identity as an answer."""
-    members = row["members"]
+    members, name = row["members"], name_of(row, edition.policy)
     return {
         "identity": row["_id"],
-        "name": None if row["name"] is None else _name(row, sight),
+        "name": None if name is None else _name(name, members, sight),
         "customers": [member["customer"] for member in members],
         "numbers": sorted({number for member in members for number in member_numbers(member)}),
         "classes": sorted({classified for member in members for classified in member_classes(member)}),
@@ -91,9 +95,9 @@ def shown(row: Document, sight: Sight) -> dict[str, Any]:
     }
 
 
-def _name(row: Document, sight: Sight) -> Shown:
+def _name(name: str, members: list[Document], sight: Sight) -> Shown:
     """The name of an identity is that of one of its members. Whoever bears the same is shown too."""
-    first, *others = [member["customer"] for member in row["members"] if member["name"] == row["name"]]
+    first, *others = [member["customer"] for member in members if bears(member, name)]
     for other in others:
-        sight.show(Level.SENSITIVE, "name", row["name"], of=(other, "name"))
-    return sight.show(Level.SENSITIVE, "name", row["name"], of=(first, "name"))
+        sight.show(Level.SENSITIVE, "name", name, of=(other, "name"))
+    return sight.show(Level.SENSITIVE, "name", name, of=(first, "name"))

@@ -1,16 +1,14 @@
 """Sealed parts of documents, opened for one answer with one query of the keyring."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
+from services.projections.views.values import Opened
 from services.projections.views.view import Document
 from shared.events.envelope import SealedPart
 from shared.privacy.keyring import Keyring
 from shared.privacy.sealing import associated_data, unseal
-
-Opened = Mapping[str, Mapping[str, Any]]
-"""Event -> its sealed fields. An event whose subject was erased, or that was blanked, is not in it."""
 
 
 async def open_parts(keyring: Keyring, parts: Iterable[Document]) -> Opened:

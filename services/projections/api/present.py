@@ -1,11 +1,10 @@
 """Documents of the `customer` view as answers: sealed fields opened as far as the caller may see them. Pure."""
 
-from typing import Any
-
-from services.projections.api.opening import Opened
 from services.projections.api.shown import Of, Shown, Sight, contact_mask
+from services.projections.views.golden import contacts as reachable
 from services.projections.views.golden import golden as survivors
-from services.projections.views.survivorship import POLICY
+from services.projections.views.survivorship import Edition
+from services.projections.views.values import Opened, held
 from services.projections.views.view import Document
 from shared.access.levels import Level
 from shared.access.policy import MaskKind
@@ -28,42 +27,59 @@ _PLAIN = (
     "orders",
     "tickets",
     "interactions",
+    "pins",
 )
 _SINGLE: dict[str, MaskKind] = {"name": "name", "birth_date": "date"}
-_GROUPS = {"address": ("addresses", "address"), "extension": ("extensions", "value")}
-"""Group of golden fields -> what members call it, and the field of the event."""
+_CALLED = {"address": "addresses", "extension": "extensions"}
+"""Group of golden fields -> what members call it."""
+_OPEN = ("kind", "number", "classification")
 
 
-def identity(document: Document, opened: Opened, sight: Sight) -> Document:
+def identity(document: Document, opened: Opened, sight: Sight, edition: Edition) -> Document:
     """An identity with all its members and its golden record."""
     return {
         "identity": document["_id"],
         "restricted": any(member["restricted"] for member in document["members"]),
-        "golden": golden(document, opened, sight),
+        "golden": golden(document, opened, sight, edition),
         "members": [_member(member, opened, sight) for member in document["members"]],
     }
 
 
-def golden(document: Document, opened: Opened, sight: Sight) -> Document:
-    """Every field of the golden record with its value, the member and event it comes from, and why."""
+def golden(document: Document, opened: Opened, sight: Sight, edition: Edition) -> Document:
+    """Every field of the golden record with its value, where it comes from and why, and the values that did not hold.
+
+    `opened` must have what any member's parts hold, whatever the caller may see: values are compared to choose.
+    """
     members = {member["customer"]: member for member in document["members"]}
+
+    def shown(field: str, entry: Document) -> Document:
+        return {**_golden_value(field, entry, members[entry["member"]], opened, sight), **entry}
+
+    chosen = survivors(document["members"], opened, edition.policy)
     fields = {
-        name: {**_golden_value(name, chosen, members[chosen["member"]], opened, sight), **chosen}
-        for name, chosen in survivors(document["members"]).items()
+        name: {
+            **shown(name, entry),
+            **({"others": [shown(name, other) for other in entry["others"]]} if "others" in entry else {}),
+        }
+        for name, entry in chosen.items()
     }
-    return {"policy": POLICY, "fields": fields}
+    lists = reachable(document["members"], opened, edition.policy)
+    return {
+        "policy": edition.label,
+        "fields": fields,
+        "contacts": {kind: [shown(kind, entry) for entry in listed] for kind, listed in lists.items()},
+    }
 
 
-def _golden_value(name: str, chosen: Document, member: Document, opened: Opened, sight: Sight) -> Shown:
-    group, _, key = name.partition(":")
-    open_values = {"kind": "kind", "number": "number", "classification": "code"}
-    if group in open_values:
-        known = member if group == "kind" else member["number"] if group == "number" else member[group][key]
-        return {"value": known[open_values[group]]}
-    if "contact" in chosen:
-        return _contact_value(chosen["contact"], member, opened, sight)
-    name, field = _GROUPS.get(group, (group, group))
-    return _sealed(chosen["event"], field, (member["customer"], name), opened, sight)
+def _golden_value(name: str, entry: Document, member: Document, opened: Opened, sight: Sight) -> Shown:
+    if (group := name.partition(":")[0]) in _OPEN:
+        return {"value": entry["value"]}
+    if "contact" in entry:
+        return _contact_value(entry["contact"], member, opened, sight)
+    of = member["customer"], _CALLED.get(group, group)
+    erased = entry["event"] not in opened
+    value = held(opened, entry["event"], name)
+    return sight.show(Level.SENSITIVE, _SINGLE.get(group, "default"), value, of=of, erased=erased)
 
 
 def _member(member: Document, opened: Opened, sight: Sight) -> Document:
@@ -108,13 +124,9 @@ def _sealed(event: str, field: str, of: Of, opened: Opened, sight: Sight) -> Sho
 def _contact_value(contact: str, member: Document, opened: Opened, sight: Sight) -> Shown:
     known = member["contacts"][contact]
     of = member["customer"], "contacts"
-    fields = opened.get(known["event"])
-    value: Any = None
-    if fields is not None and "contact_points" in fields:
-        value = next(point["value"] for point in fields["contact_points"] if point["contact_id"] == contact)
-    elif fields is not None:
-        value = fields.get("value")
-    return sight.show(Level.SENSITIVE, contact_mask(known["kind"]), value, of=of, erased=fields is None)
+    value = held(opened, known["event"], known["kind"], contact)
+    erased = known["event"] not in opened
+    return sight.show(Level.SENSITIVE, contact_mask(known["kind"]), value, of=of, erased=erased)
 
 
 def _identifiers(event: str, of: Of, opened: Opened, sight: Sight) -> list[Shown]:

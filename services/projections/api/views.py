@@ -12,11 +12,13 @@ from services.projections.api.agenda import shown as shown_reminders
 from services.projections.api.directory import shown as shown_identity
 from services.projections.api.opening import open_parts
 from services.projections.api.paging import REACHED, Limit, Page
+from services.projections.api.policies import Policies
 from services.projections.api.shown import Sight
 from services.projections.past import Past
 from services.projections.reconstruction import AGAIN_SECONDS, Reconstruction
 from services.projections.scratch import Lost
 from services.projections.views import timeline
+from services.projections.views.survivorship import Edition
 from services.projections.views.view import Document
 from shared.access.journal import Access, Journal
 from shared.access.tokens import Caller
@@ -25,28 +27,28 @@ from shared.errors import NotFound, Unavailable
 from shared.http import asking, require
 from shared.privacy.keyring import Keyring
 
-Present = Callable[[list[Document], Keyring, Sight], Awaitable[list[dict[str, Any]]]]
+Present = Callable[[list[Document], Keyring, Sight, Edition], Awaitable[list[dict[str, Any]]]]
 
 
-async def _identities(rows: list[Document], keyring: Keyring, sight: Sight) -> list[dict[str, Any]]:
+async def _identities(rows: list[Document], keyring: Keyring, sight: Sight, edition: Edition) -> list[dict[str, Any]]:
     opened = await open_parts(keyring, [part for row in rows for member in row["members"] for part in member["sealed"]])
-    return [present.identity(row, opened, sight) for row in rows]
+    return [present.identity(row, opened, sight, edition) for row in rows]
 
 
-async def _directory(rows: list[Document], keyring: Keyring, sight: Sight) -> list[dict[str, Any]]:  # noqa: ARG001
-    return [shown_identity(row, sight) for row in rows]
+async def _directory(rows: list[Document], keyring: Keyring, sight: Sight, edition: Edition) -> list[dict[str, Any]]:  # noqa: ARG001
+    return [shown_identity(row, sight, edition) for row in rows]
 
 
-async def _agenda(rows: list[Document], keyring: Keyring, sight: Sight) -> list[dict[str, Any]]:
+async def _agenda(rows: list[Document], keyring: Keyring, sight: Sight, edition: Edition) -> list[dict[str, Any]]:  # noqa: ARG001
     may_list(sight)
     return await shown_reminders(rows, keyring, sight)
 
 
-async def _timeline(rows: list[Document], keyring: Keyring, sight: Sight) -> list[dict[str, Any]]:  # noqa: ARG001
+async def _timeline(rows: list[Document], keyring: Keyring, sight: Sight, edition: Edition) -> list[dict[str, Any]]:  # noqa: ARG001
     return [timeline.shown(row) for row in rows]
 
 
-async def _open(rows: list[Document], keyring: Keyring, sight: Sight) -> list[dict[str, Any]]:  # noqa: ARG001
+async def _open(rows: list[Document], keyring: Keyring, sight: Sight, edition: Edition) -> list[dict[str, Any]]:  # noqa: ARG001
     return [{"id": row["_id"], **{name: value for name, value in row.items() if name != "_id"}} for row in rows]
 
 
@@ -61,7 +63,9 @@ PRESENT: Mapping[str, Present] = {
 """View -> how its documents are answered; every view is here."""
 
 
-def views(past: Past, reconstruction: Reconstruction, keyring: Keyring, journal: Journal) -> APIRouter:
+def views(
+    past: Past, reconstruction: Reconstruction, keyring: Keyring, journal: Journal, policies: Policies
+) -> APIRouter:
     """The address /views."""
     router = APIRouter(tags=["views"])
 
@@ -94,7 +98,7 @@ def views(past: Past, reconstruction: Reconstruction, keyring: Keyring, journal:
         except Lost as lost:
             raise Unavailable(f"What was made of the view is gone: {lost}.", retry_after=1) from None
         response.headers[REACHED] = positions_text(row["reached"])
-        items = await PRESENT[name](rows, keyring, sight)
+        items = await PRESENT[name](rows, keyring, sight, await policies.then(then))
         await journal.read(access, sight.disclosed)
         return Page(items=items, after=rows[-1]["_id"] if len(rows) == limit else None)
 

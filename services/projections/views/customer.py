@@ -10,8 +10,9 @@ part, as stored, for as long as a field refers to it. A reference whose part is 
 
 from services.projections.views.member import MEMBER_FOLDS, new_member
 from services.projections.views.membership import member_folds, members_wanted, of_subject
-from services.projections.views.view import ACCESS, Decision, Document, View
+from services.projections.views.view import ACCESS, NUMBERING, Decision, Document, View
 from shared.events import notifications
+from shared.events.survivorship import SurvivorshipPolicySet
 
 LEVELS: dict[str, Decision] = {
     "customer.registered.name": "sealed",
@@ -38,14 +39,18 @@ def _purge(document: Document, subject: str) -> None:
         member["sealed"] = [part for part in member["sealed"] if part["subject"] != subject]
         if member["customer"] == subject:
             # What the registration's sealed part says is unknown from now on, the contact points' ids included.
+            gone = {contact for contact, known in member["contacts"].items() if known["event"] == member["event"]}
             member["contacts"] = {
-                contact: known for contact, known in member["contacts"].items() if known["event"] != member["event"]
+                contact: known for contact, known in member["contacts"].items() if contact not in gone
+            }
+            member["pins"] = {
+                field: pin for field, pin in member["pins"].items() if field.partition(":")[2] not in gone
             }
 
 
 CUSTOMER = View(
     name="customer",
-    version=2,
+    version=3,
     folds=member_folds(new_member, MEMBER_FOLDS),
     ignored=frozenset(
         {
@@ -54,9 +59,11 @@ CUSTOMER = View(
             notifications.ReminderFired.TYPE,
             notifications.MessageSent.TYPE,
             notifications.MessageFailed.TYPE,
+            SurvivorshipPolicySet.TYPE,
         }
     )
-    | ACCESS,
+    | ACCESS
+    | NUMBERING,
     wanted=members_wanted(MEMBER_FOLDS),
     levels=LEVELS,
     indexes=((("members.customer", 1),),),

@@ -1,47 +1,26 @@
 """View `directory`: one document per identity, to find it by number, part of a name, end of a phone number, or class.
 
-{_id: identity, name, archived, restricted, keys, members: [...]}
+{_id: identity, archived, restricted, keys, members: [...]}
 
 `keys` holds whatever the identity is found by, each behind a letter (see `Key`), in one index: an index for each
 kind made writing twice as expensive (measured).
 
-Names stand here in the open because they are searched and listed; of a phone number only the last six digits do,
+The name of an identity is computed when it is read (`name_of`), by the survivorship policy. Names stand here in the
+open because they are searched and listed; of a phone number only the last six digits do,
 reversed, so that "ends with" is a prefix that an index can serve.
 """
 
-import re
-import unicodedata
 from collections.abc import Mapping
-from enum import StrEnum
 
+from services.projections.views.directory_keys import Key, keys_of, last_digits, name_words
 from services.projections.views.membership import MemberFold, member_folds, members_wanted
-from services.projections.views.survivorship import RECTIFICATION, Candidate, choose
-from services.projections.views.view import ACCESS, Decision, Document, Filter, View
+from services.projections.views.survivorship import RECTIFICATION, SHIPPED, Candidate, choose, with_pins_that_hold
+from services.projections.views.values import compared, size_of
+from services.projections.views.view import ACCESS, NUMBERING, Decision, Document, Filter, View
 from shared.events import customer as log
 from shared.events import identity, notifications
 from shared.events.envelope import Erased, Recorded
-
-PHONE_DIGITS = 6
-
-
-class Key(StrEnum):
-    """What a key of a document is: the text before its value."""
-
-    CUSTOMER = "i:"
-    NUMBER = "n:"
-    WORD = "w:"
-    END = "e:"
-    PHONE = "p:"
-    CLASS = "c:"
-
-
-# Plain text: formatting a member of an enumeration costs ten times as much.
-_CUSTOMER, _NUMBER, _WORDS, _ENDS, _PHONE, _CLASS = (key.value for key in Key)
-_WORD = re.compile(r"\w+")
-_FIRST_IDEOGRAPH = "\u2e80"
-_LONGEST_SUFFIXED = 12
-_LONGEST_ENDED = 40
-_SHORTEST_END = 2
+from shared.events.survivorship import Policy, SurvivorshipPolicySet, ValuePinned, ValueUnpinned
 
 LEVELS: dict[str, Decision] = {
     "customer.registered.name": "open",
@@ -55,81 +34,6 @@ LEVELS: dict[str, Decision] = {
 }
 
 
-def search(
-    *,
-    number: str | None = None,
-    name: str | None = None,
-    phone: str | None = None,
-    classified: str | None = None,
-    inside_words: bool = False,
-) -> Filter:
-    """Filter of the identities that have all of: the number, the name fragments, the last phone digits, the class.
-
-    A name fragment finds words that begin with it; with `inside_words` also words that hold it further on, if it has
-    two letters. Several fragments have to be found each.
-    """
-    wanted: list[Filter] = []
-    if number is not None:
-        wanted.append({"keys": f"{Key.NUMBER}{number}"})
-    if name is not None:
-        words = _WORD.findall(fold_case(name))
-        wanted += [_beginning_with(word, inside_words=inside_words) for word in words]
-    if phone is not None:
-        digits = last_digits(phone)
-        wanted.append({"keys": {"$regex": f"^{Key.PHONE}{digits}"}})
-    if classified is not None:
-        wanted.append({"keys": f"{Key.CLASS}{classified}"})
-    return {"$and": wanted} if wanted else {}
-
-
-def _beginning_with(word: str, *, inside_words: bool) -> Filter:
-    begins: Filter = {"keys": {"$regex": f"^{Key.WORD}{re.escape(word)}"}}
-    if not inside_words:
-        return begins
-    return {"$or": [begins, {"keys": {"$regex": f"^{Key.END}{re.escape(word)}"}}]}
-
-
-def fold_case(text: str) -> str:
-    """The text as it is compared: compatibility forms composed, case folded."""
-    return unicodedata.normalize("NFKC", text).casefold()
-
-
-def name_words(text: str) -> list[str]:
-    """What a name is found by. In scripts without spaces every end of a word counts as a word."""
-    words = set(_WORD.findall(fold_case(text)))
-    for word in list(words):
-        if word[0] >= _FIRST_IDEOGRAPH and len(word) <= _LONGEST_SUFFIXED:
-            words.update(word[start:] for start in range(1, len(word)))
-    return sorted(words)
-
-
-def word_ends(word: str) -> list[str]:
-    """What a word is found by that somebody knows no beginning of; the ends that `name_words` gives are words already.
-
-    A search inside words that read every document took seconds with a hundred thousand (measured).
-    """
-    if word[0] >= _FIRST_IDEOGRAPH or len(word) > _LONGEST_ENDED:
-        return []
-    return [word[start:] for start in range(1, len(word) - _SHORTEST_END + 1)]
-
-
-def last_digits(text: str) -> str:
-    """The last digits of a phone number, reversed."""
-    return "".join(char for char in reversed(text) if char in "0123456789")[:PHONE_DIGITS]
-
-
-def member_numbers(member: Document) -> list[str]:
-    """The number and the aliases of a member."""
-    aliases: list[str] = member["aliases"]
-    number: str | None = member["number"]
-    return aliases if number is None else [number, *aliases]
-
-
-def member_classes(member: Document) -> list[str]:
-    """The classification of a member as "<scheme>:<code>", and its tags."""
-    return [*(f"{scheme}:{code}" for scheme, code in member["classification"].items()), *member["tags"]]
-
-
 def new_member(customer: str) -> Document:
     """A member of which only the id is known."""
     return {
@@ -139,8 +43,7 @@ def new_member(customer: str) -> Document:
         "number": None,
         "aliases": [],
         "name": None,
-        "name_at": None,
-        "name_rectified": False,
+        "name_pin": None,
         "words": [],
         "phones": {},
         "classification": {},
@@ -218,10 +121,25 @@ def _alias_added(member: Document, data: identity.AliasAdded, event: Recorded) -
 
 
 def _set_name(member: Document, name: log.Name | Erased, event: Recorded) -> None:
-    member["name_at"] = event.occurred_at
-    member["name_rectified"] = event.purpose == RECTIFICATION
-    member["name"] = None if isinstance(name, Erased) else name.full
-    member["words"] = [] if isinstance(name, Erased) else name_words(_all_parts(name))
+    corrected = event.purpose == RECTIFICATION
+    if corrected:
+        member["name_pin"] = None
+    if isinstance(name, Erased):
+        member["name"], member["words"] = None, []
+        return
+    size = size_of(name.model_dump(mode="json", exclude_none=True))
+    member["name"] = {"full": name.full, "size": size, "at": event.occurred_at, "rectified": corrected}
+    member["words"] = name_words(_all_parts(name))
+
+
+def _value_pinned(member: Document, data: ValuePinned, event: Recorded) -> None:
+    if data.field == "name" and member["name"] is not None:
+        member["name_pin"] = {**member["name"], "pinned": event.occurred_at}
+
+
+def _value_unpinned(member: Document, data: ValueUnpinned, event: Recorded) -> None:  # noqa: ARG001
+    if data.field == "name":
+        member["name_pin"] = None
 
 
 def _all_parts(name: log.Name) -> str:
@@ -233,25 +151,46 @@ def _add_phone(member: Document, contact: str, kind: str, number: str) -> None:
         member["phones"][contact] = digits
 
 
+def name_of(document: Document, policy: Policy = SHIPPED) -> str | None:
+    """The name that holds for the identity by a policy, as in its golden record; None if none is known."""
+    names = [_candidate(member, name) for member in document["members"] for name in _names(member)]
+    return choose(with_pins_that_hold(names), policy.rule("name")).chosen.event if names else None
+
+
+def bears(member: Document, name: str) -> bool:
+    """Whether a member has this name, or had it when it was pinned."""
+    return any(known["full"] == name for known in _names(member))
+
+
+def _names(member: Document) -> list[Document]:
+    """The names a member has: its own, and a former one that was pinned."""
+    name, pin = member["name"], member["name_pin"]
+    if pin is None:
+        return [] if name is None else [name]
+    return [pin] if name == {part: pin[part] for part in pin if part != "pinned"} else [name, pin]
+
+
+def _candidate(member: Document, name: Document) -> Candidate:
+    # In the place of the event that holds it stands the name itself, which is open here.
+    return Candidate(
+        active=not member["archived"],
+        verified=name["rectified"],
+        at=name["at"],
+        member=member["customer"],
+        event=name["full"],
+        value=compared(name["full"]),
+        size=name["size"],
+        source=member["source"] or "",
+        pinned=name.get("pinned", ""),
+        corrected=name["rectified"],
+    )
+
+
 def _finish(document: Document) -> None:
     members = document["members"]
-    keys: set[str] = set()
-    names: list[Candidate] = []
-    for member in members:
-        keys.add(f"{_CUSTOMER}{member['customer']}")
-        keys.update([f"{_NUMBER}{number}" for number in member_numbers(member)])
-        keys.update([f"{_WORDS}{word}" for word in member["words"]])
-        keys.update([f"{_ENDS}{end}" for word in member["words"] for end in word_ends(word)])
-        keys.update([f"{_PHONE}{digits}" for digits in member["phones"].values()])
-        keys.update([f"{_CLASS}{classified}" for classified in member_classes(member)])
-        if member["name"] is not None:
-            active = not member["archived"]
-            verified = member["name_rectified"]
-            names.append(Candidate(active, verified, member["name_at"], member["customer"], "", member["name"]))
-    document["name"] = choose(names).chosen.detail if names else None
     document["archived"] = all(member["archived"] for member in members)
     document["restricted"] = any(member["restricted"] for member in members)
-    document["keys"] = sorted(keys)
+    document["keys"] = keys_of(members)
 
 
 def _of_subject(subject: str) -> Filter:
@@ -261,7 +200,7 @@ def _of_subject(subject: str) -> Filter:
 def _purge(document: Document, subject: str) -> None:
     for member in document["members"]:
         if member["customer"] == subject:
-            member["name"] = None
+            member["name"] = member["name_pin"] = None
             member["words"] = []
             member["phones"] = {}
     _finish(document)
@@ -279,13 +218,15 @@ _FOLDS: Mapping[str, MemberFold] = {
     log.CustomerRestored.TYPE: _restored,
     log.ProcessingRestricted.TYPE: _processing_restricted,
     log.RestrictionLifted.TYPE: _restriction_lifted,
+    ValuePinned.TYPE: _value_pinned,
+    ValueUnpinned.TYPE: _value_unpinned,
     identity.NumberAssigned.TYPE: _number_assigned,
     identity.AliasAdded.TYPE: _alias_added,
 }
 
 DIRECTORY = View(
     name="directory",
-    version=3,
+    version=4,
     folds=member_folds(new_member, _FOLDS),
     ignored=frozenset(
         {
@@ -317,6 +258,7 @@ DIRECTORY = View(
             log.TicketAnswered.TYPE,
             log.TicketResolved.TYPE,
             log.TicketReopened.TYPE,
+            SurvivorshipPolicySet.TYPE,
             notifications.ReminderPlanned.TYPE,
             notifications.ReminderCancelled.TYPE,
             notifications.ReminderFired.TYPE,
@@ -324,7 +266,8 @@ DIRECTORY = View(
             notifications.MessageFailed.TYPE,
         }
     )
-    | ACCESS,
+    | ACCESS
+    | NUMBERING,
     wanted=members_wanted(_FOLDS, field="keys", prefix=Key.CUSTOMER.value),
     levels=LEVELS,
     indexes=((("keys", 1),),),

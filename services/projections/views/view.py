@@ -18,6 +18,8 @@ Index: TypeAlias = tuple[tuple[str, int], ...]
 
 ACCESS = frozenset(contract.TYPE for contract in LOGS["access"])
 """Who looked at what: no view tells it yet."""
+NUMBERING = frozenset(contract.TYPE for contract in LOGS["identity"] if contract.TYPE.startswith("numbering."))
+"""How numbers are made: about no customer."""
 
 
 class WorkingSet:

@@ -21,6 +21,7 @@ from tests.bench.peers.peer import Missing
 from tests.bench.peers.program import FOLDER
 
 REQUIREMENTS = PROJECT / "requirements" / "peers.txt"
+MATCHERS = PROJECT / "requirements" / "matching-peers.txt"
 NODE_FILES = ("package.json", "package-lock.json")
 NODE_PROGRAM = "emmett.mjs"
 _NODE = Path(__file__).with_name("node")
@@ -33,15 +34,23 @@ _PLACES = re.compile(r"https?://\S+|(?<!\w)/\S+")
 
 def python() -> Path:
     """The Python of an environment with requirements/peers.txt. Raises Missing."""
-    folder = FOLDER / "python"
+    return _environment(FOLDER / "python", REQUIREMENTS)
+
+
+def matchers() -> Path:
+    """The Python of an environment with requirements/matching-peers.txt. Raises Missing."""
+    return _environment(FOLDER / "matching", MATCHERS)
+
+
+def _environment(folder: Path, requirements: Path) -> Path:
     program = folder / "bin" / "python"
 
     def make() -> None:
         _run([sys.executable, "-m", "venv", "--clear", str(folder)])
         pip = [str(program), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
-        _run([*pip, "--require-hashes", "--only-binary", ":all:", "--requirement", str(REQUIREMENTS)])
+        _run([*pip, "--require-hashes", "--only-binary", ":all:", "--requirement", str(requirements)])
 
-    _once(folder, [REQUIREMENTS], make)
+    _once(folder, [requirements], make)
     return program
 
 
@@ -99,7 +108,7 @@ def _once(folder: Path, files: Sequence[Path], make: Callable[[], None]) -> None
 
 def fetch() -> None:
     """All of them; says what cannot be had, and why."""
-    for name, get in (("Python", python), ("Node.js", node), ("Java", java)):
+    for name, get in (("Python", python), ("matching", matchers), ("Node.js", node), ("Java", java)):
         try:
             get()
         except Missing as missing:
@@ -116,10 +125,10 @@ def _run(command: Sequence[str], folder: Path = PROJECT) -> None:
     except subprocess.TimeoutExpired:
         raise Missing(f"{Path(command[0]).name} took more than {_SECONDS} s") from None
     if done.returncode:
-        raise Missing(f"{Path(command[0]).name} could not install it: {_reason(done.stderr or done.stdout)}")
+        raise Missing(f"{Path(command[0]).name} could not install it: {reason(done.stderr or done.stdout)}")
 
 
-def _reason(said: str) -> str:
+def reason(said: str) -> str:
     """The first line that speaks of an error, without the addresses and folders of this machine."""
     lines = [line.strip() for line in said.splitlines() if line.strip()] or ["it said nothing"]
     line = next((line for line in lines if "error" in line.lower()), lines[-1])

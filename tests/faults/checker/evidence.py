@@ -138,6 +138,7 @@ class Evidence:
     ready         service -> what GET /health/ready answered
     inspected     log -> what an inspection of its raw rows found
     leaks         files or tables in which the canary stands; None if nobody looked
+    marks         collection of MongoDB -> the marks of people of the load that stand in it
     erasures      what became of the keys and copies of who was erased
     """
 
@@ -166,6 +167,7 @@ class Evidence:
     ready: Mapping[str, Json] = field(default_factory=dict)
     inspected: Mapping[str, Verdict] = field(default_factory=dict)
     leaks: Sequence[str] | None = None
+    marks: Mapping[str, frozenset[str]] = field(default_factory=dict)
     erasures: Erasures = field(default_factory=Erasures)
 
     def events(self, log: str) -> list[Recorded]:

@@ -1,16 +1,20 @@
 """I9: no sealed text stands in the open, who was to be erased is, everywhere, and nobody else reads as erased.
 
 Looked through for a sealed text: the logs of the services, the files of PostgreSQL and Kafka, every record of logs and
-topics. The views in MongoDB may hold names: their search index needs them, but of nobody who was erased.
+topics. The views in MongoDB may hold names: their search index needs them, but of nobody who was erased. So every mark
+that stands in any collection, in builds that nobody reads too, must be in an event that can still be opened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import orjson
+
 from shared.events.envelope import Erased, Recorded
 from tests.faults.checker.evidence import Evidence
 from tests.faults.checker.finding import Finding, together
+from tests.faults.checker.sources.leaks import marks_in
 
 
 def judge(evidence: Evidence) -> Finding:
@@ -46,6 +50,7 @@ def _judge_erasures(evidence: Evidence) -> Finding:
             for customer in customers & erased
         ),
         *_readings(evidence, erased),
+        *_of_nobody(evidence),
     ]
     if not evidence.done("restore"):
         violations += [f"Nobody approved the erasure of {customer}." for customer in sorted(set(said) - approved)]
@@ -66,6 +71,20 @@ def _readings(evidence: Evidence, erased: frozenset[str]) -> Iterator[str]:
                     yield f"Of the erased customer {event.customer} the event at {log} {event.position} can be read."
             elif any(gone) and erased.isdisjoint(event.sealed):
                 yield f"The event at {log} {event.position} reads as erased, and nobody erased {event.customer}."
+
+
+def _of_nobody(evidence: Evidence) -> Iterator[str]:
+    """What MongoDB holds of somebody of whom no event can be opened any more."""
+    if any(evidence.marks.values()):
+        living = {
+            mark
+            for log in evidence.logs
+            for event in evidence.events(log)
+            for mark in marks_in(orjson.dumps(event.data.model_dump(mode="json")))
+        }
+        for collection, marks in evidence.marks.items():
+            for mark in sorted(marks - living):
+                yield f"The collection {collection} holds {mark}, and nobody who lives has it."
 
 
 def _sealed(event: Recorded) -> list[str]:

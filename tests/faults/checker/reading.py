@@ -144,6 +144,7 @@ async def _stored(noted: Evidence, tables: Tables, client: Client) -> Evidence:
         logs=logs,
         topics=records,
         views=mongo.documents,
+        marks=mongo.marks,
         remembered={log: tables.remembered(log) for log in LOGS},
         reservations={log: tables.reservations(log) for log in LOGS},
         members=tables.members(),

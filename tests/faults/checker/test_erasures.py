@@ -13,6 +13,7 @@ from shared.ids import derive
 from tests.faults.checker.evidence import Erasures, Evidence, Fault
 from tests.faults.checker.examples import ADA, BOB, CY, altered, answer_of, evidence_of, whole
 from tests.faults.checker.reading import held_in
+from tests.faults.checker.sources.leaks import marks_in
 from tests.faults.checker.test_invariants import red
 from tests.support.events import History, customer_registered, erased
 
@@ -81,3 +82,25 @@ def test_what_documents_hold_of_whom_is_found_wherever_it_is() -> None:
 
     assert held_in([sealed, member]) == {ADA, CY}
     assert held_in([{"members": [{"customer": BOB, "words": [], "phones": {"c": "321"}}]}]) == {BOB}
+
+
+def test_a_mark_in_mongodb_that_nobody_who_lives_has_breaks_i9() -> None:
+    named = [
+        altered(event, data=event.data.model_copy(update={"name": told.Name(full=f"AbcCanaryname{n:06}")}))
+        if event.type == "customer.registered"
+        else event
+        for n, event in enumerate(history(*STEPS))
+    ]
+    run = replace(run_with(*STEPS), logs=evidence_of(erased(named, CY)).logs)
+    living, gone = ({"canaryname000000"}, {"canaryname000002"})
+
+    assert not any("nobody who lives" in it for it in red(replace(run, marks={"v": frozenset(living)})).get("I9", []))
+    assert red(replace(run, marks={"v": frozenset(living | gone)}))["I9"] == [
+        "The collection v holds canaryname000002, and nobody who lives has it."
+    ]
+
+
+def test_marks_are_found_as_they_are_typed_folded_or_taken_for_digits() -> None:
+    text = b"AbcCanaryname000123 canary.mail000124@x CANARY-ID-00000125 +61499000126 canaryname0001 canary-id-000001"
+    found = {"canaryname000123", "canary.mail000124", "canary-id-00000125", "61499000126"}
+    assert marks_in(text) == found

@@ -91,6 +91,12 @@ def test_what_an_answer_shows_is_read_off_it() -> None:
         {"of": [ADA], "fields": ["contacts", "extensions", "name"]}
     ]
     assert shown({"fields": golden}) == [{"of": [BOB], "fields": ["contacts"]}]
+    others = {**clear, "member": ADA, "others": [{**clear, "member": BOB}, {**masked, "member": BOB}]}
+    assert shown({"fields": {"birth_date": others}, "contacts": {"email": [{**clear, "member": ADA}]}}) == [
+        {"of": [ADA], "fields": ["birth_date"]},
+        {"of": [BOB], "fields": ["birth_date"]},
+        {"of": [ADA], "fields": ["contacts"]},
+    ]
     assert shown({"items": [{"customers": [ADA, BOB], "name": clear}, {"customers": [BOB], "name": None}]}) == [
         {"of": [ADA, BOB], "fields": ["name"]}
     ]

@@ -37,10 +37,6 @@ PLANTS = (
                     '"customer.registered":'
                 },
             ),
-            Edit(
-                "services.identity.batch:_Serials.take",
-                {"sum(draft.is_new for draft in drafts.values())": "len(drafts)"},
-            ),
         ),
         ("crash", "kill", "topic_deleted"),
         ("I5", "I11"),

@@ -30,10 +30,10 @@ PLANTS = (
         _SERVICE,
         (
             Edit(
-                "services.identity.store:take_serials",
-                {'return int(row["first"])': 'return max(1, int(row["first"]) - 1)'},
+                "services.identity.number_store:counters",
+                {'int(row["next"])': 'max(1, int(row["next"]) - 1)'},
             ),
-            Edit("services.identity.batch:_Decision.take", {"[assigned], number_key(assigned.number)": "[assigned]"}),
+            Edit("services.identity.batch:_Decision.take", {"[assigned], key_of(assigned.number)": "[assigned]"}),
         ),
         (),
         ("I5",),
@@ -62,7 +62,6 @@ PLANTS = (
                 "services.identity.domain.identities:_linked",
                 {"linked = pair(event.a, event.b)": "linked = (event.a, event.b)"},
             ),
-            Edit("services.identity.batch:_append", {"links[pair(event.a, event.b)]": "links[event.a, event.b]"}),
             Edit(
                 "services.identity.decision_store:changes_of",
                 {"changes.links[pair(event.a, event.b)]": "changes.links[event.a, event.b]"},

@@ -100,7 +100,7 @@ PLANTS = (
         _SERVICE,
         (
             Edit(
-                "services.projections.views.member:_order_paid",
+                "services.projections.views.member_dealings:_order_paid",
                 {'_count_order(member, "paid", event)': "member.setdefault('orders', None)"},
             ),
         ),

@@ -13,7 +13,7 @@ def test_every_column_goes_where_it_belongs() -> None:
     header = list(COLUMNS)
     cells = dict.fromkeys(header, "") | {
         "id": "7",
-        "kind": "Person",
+        "kind": "person",
         "full_name": " Ann Example ",
         "other_name": "Ann Before; Ann Between",
         "phone": "1;2;1",
@@ -71,6 +71,7 @@ def test_a_mapping_can_leave_a_column_out() -> None:
         ({"columns": {"a": "nothing"}}, "columns.a"),
         ({"columns": {"a": 3}}, "columns.a"),
         ({"extra": {"a": "magic"}}, "extra.a"),
+        ({"country": "China"}, "country"),
     ],
 )
 def test_a_wrong_mapping_is_refused_with_its_place(content: dict[str, object], field: str) -> None:

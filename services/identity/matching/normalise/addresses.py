@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from msgspec.structs import astuple
+
 from services.identity.matching.normalise.chinese_address import chinese, romanised_place
 from services.identity.matching.normalise.places import COUNTRIES, DIRECTIONS, GLUED, REGIONS, STREETS, UNITS
 from services.identity.matching.normalise.tables import listed
-from services.identity.matching.normalise.text import Steps, fold, han, known, words
+from services.identity.matching.normalise.text import LONGEST, Steps, fold, han, known, words
 from services.identity.matching.record import Address, Home
 
 _HOUSE = re.compile(r"\d+[a-z]?(?:[-/]\d+[a-z]?)*")
@@ -149,9 +151,11 @@ def home(address: Address) -> Home | None:
 
 def read(address: Address, steps: Steps | None) -> Home | None:
     """As `home`, noting every step."""
+    written = astuple(address)
+    if any(len(part) > LONGEST for part in written):
+        address = Address(*[part[:LONGEST] for part in written])
     code = country(address.country) if address.country else ""
-    written = address.street + address.line + address.city + address.district + address.state + address.extra
-    if not written.isascii():
+    if not all(map(str.isascii, written)):
         parts = (address.state, address.city, address.district, address.suburb, address.street, address.extra)
         folded = fold("".join(parts) or address.line)
         if han(folded):

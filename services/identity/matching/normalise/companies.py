@@ -29,7 +29,7 @@ from services.identity.matching.record import CompanyName
 MOST = 16
 """Words that are read of one name, and names that are read of one record."""
 
-_BRANCH = re.compile("([\u3400-\u9fff]{0,8}?第?[一二三四五六七八九十0-9]*)(" + "|".join(HAN_BRANCHES) + ")$")
+_BRANCH = re.compile("(?:第?[一二三四五六七八九十0-9]+)?(?:" + "|".join(HAN_BRANCHES) + ")$")
 _PLACE = re.compile("(" + "|".join((*PROVINCES, *HAN_CITIES)) + ")(?:省|市|自治区|特别行政区)?")
 _DISTRICT = re.compile("[\u3400-\u9fff]{2,3}(?:新区|区|县)(?=[\u3400-\u9fff]{3})")
 _INDUSTRY = re.compile("|".join(sorted(INDUSTRIES, key=len, reverse=True)))
@@ -149,9 +149,8 @@ def _chinese(folded: str, characters: str) -> CompanyName:
         branch = inside.strip() if inside.strip().endswith(HAN_BRANCHES) else branch
     name = "".join(words(_BRACKETS.sub("", folded) if region or branch else folded))
     match = _BRANCH.search(name)
-    if match is not None and match.start() > 0:
-        cut = _after_form(name)
-        start = cut if 0 < cut <= match.start(2) else match.start()
+    if match is not None:
+        start = _start_of_branch(name, match.start())
         name, branch = name[:start], name[start:]
     for written, spelling in HAN_FORMS:
         if name.endswith(written) and len(name) > len(written):
@@ -168,13 +167,14 @@ def _chinese(folded: str, characters: str) -> CompanyName:
     )
 
 
-def _after_form(name: str) -> int:
-    """Where a legal form inside a name ends; what follows it is the branch."""
+def _start_of_branch(name: str, marker: int) -> int:
+    """Where the branch starts whose last word stands at `marker`: behind the legal form, at a place, or at the word."""
     for written, _ in HAN_FORMS[:6]:
-        at = name.find(written)
+        at = name.find(written, 1, marker)
         if at > 0:
             return at + len(written)
-    return 0
+    places = [match.start() for match in _PLACE.finditer(name, 2, marker)]
+    return places[-1] if places else marker if marker > 1 else len(name)
 
 
 def _tokens(name: str) -> tuple[str, ...]:

@@ -65,17 +65,18 @@ BRANCHES = frozenset(listed("branch subsidiary office outlet store shop plant si
 """Words that mark a branch."""
 PLACES = frozenset(
     listed(
-        "beijing shanghai tianjin chongqing guangzhou shenzhen hangzhou nanjing suzhou chengdu wuhan xian qingdao dalian"
-        " ningbo xiamen dongguan foshan wuxi changsha zhengzhou jinan hefei fuzhou kunming harbin shenyang hebei shanxi"
-        " liaoning jilin heilongjiang jiangsu zhejiang anhui fujian jiangxi shandong henan hubei hunan guangdong hainan"
-        " sichuan guizhou yunnan shaanxi gansu qinghai guangxi ningxia xinjiang china hongkong taiwan macau"
+        "beijing shanghai tianjin chongqing guangzhou shenzhen hangzhou nanjing suzhou chengdu wuhan xian qingdao"
+        " dalian ningbo xiamen dongguan foshan wuxi changsha zhengzhou jinan hefei fuzhou kunming harbin shenyang hebei"
+        " shanxi liaoning jilin heilongjiang jiangsu zhejiang anhui fujian jiangxi shandong henan hubei hunan guangdong"
+        " hainan sichuan guizhou yunnan shaanxi gansu qinghai guangxi ningxia xinjiang china hongkong taiwan macau"
     )
 )
 """Places that stand in brackets or first in the Latin name of a Chinese company."""
 HAN_CITIES = listed(
     "广州 深圳 杭州 南京 苏州 成都 武汉 西安 青岛 大连 宁波 厦门 东莞 佛山 无锡 长沙 郑州 济南 合肥 福州 昆明 "
     "哈尔滨 沈阳 长春 石家庄 太原 南昌 南宁 贵阳 兰州 海口 呼和浩特 乌鲁木齐 银川 西宁 拉萨"
-    " 温州 常州 珠海 中山 惠州 烟台 潍坊 徐州 南通 嘉兴 绍兴 金华"
+    " 温州 常州 珠海 中山 惠州 烟台 潍坊"
+    " 徐州 南通 嘉兴 绍兴 金华"
     " 台州 泉州 中国"
 )
 """Cities that stand first in the Chinese name of a company, beside the provinces."""

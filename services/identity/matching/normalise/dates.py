@@ -134,7 +134,7 @@ def _together(digits: str, country: str) -> tuple[int, int, int] | None:
     """yyyymmdd, or else ddmmyyyy; yyyymm; yyyy; yymmdd."""
     if len(digits) == 8:
         year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:])
-        if year not in YEARS and int(digits[4:]) in YEARS:
+        if not (year in YEARS and month <= 12 and day <= 31) and int(digits[4:]) in YEARS:
             return _ordered(int(digits[:2]), int(digits[2:4]), int(digits[4:]), country)
         return year, month, day
     if len(digits) == 6:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from services.identity.matching.normalise.nicknames import GIVEN, ROOTS
 from services.identity.matching.normalise.pinyin import is_pinyin, spelled, syllables
 from services.identity.matching.normalise.surnames import (
+    COMPOUND,
     OTHER_READINGS,
     ROMANISED,
     ROMANISED_COMPOUND,
@@ -52,6 +53,7 @@ _PARTICLES = frozenset(
 )
 _JOINING = frozenset(("o", "mc", "mac", "d", "al", "fitz"))
 _ASIDE = re.compile(r"\(([^()]*)\)|\"([^\"]*)\"")
+_FAMILIES = SINGLE | COMPOUND
 _HYPHEN = re.compile(r"\b([a-z]{2,6})-([a-z]{1,6})\b")
 _FORMER = re.compile(
     r"\b(?:nee|born|geb|geborene|formerly|alias|aka|a\.k\.a|fka|f\.k\.a)\b\.?|(?:曾用名|原名|又名|别名)[::]?"
@@ -231,12 +233,26 @@ def _of_parts(first: Reading, last: Reading) -> tuple[PersonName, ...]:
         if len(last.tokens) < len(first.tokens) and last.tokens and first.tokens[-len(last.tokens) :] == last.tokens:
             given = " ".join(first.tokens[: -len(last.tokens)])
         return (_name(given, family, (*given.split(), *last.tokens), "", suffix),) if given or family else ()
-    if last.han and len(first.han) > len(last.han) and first.han.startswith(last.han):
-        return _of_han(first.han, suffix)
+    whole = _whole_in_one(first, last)
+    if whole:
+        return _of_han(whole, suffix)
+    if last.han not in _FAMILIES and first.han in _FAMILIES:
+        first, last = last, first
     given = "".join(syllables(first.han)) if first.han else _given(first.tokens)
     family = reading(last.han) if last.han else " ".join(last.tokens)
     names = (_name(given, family, _both(family, given), last.han + first.han, suffix),)
     return names + _second(last.han, first.han, suffix)
+
+
+def _whole_in_one(first: Reading, last: Reading) -> str:
+    """The whole name in Han characters, where one of the two fields holds it and the other nothing but a part of it."""
+    for full, part in ((first, last), (last, first)):
+        if len(full.han) > len(part.han) + (not part.han) and full.han[:2] not in _FAMILIES:
+            if part.han and (full.han.startswith(part.han) or full.han.endswith(part.han)):
+                return full.han
+            if not part.han and not part.tokens and (full is last or len(full.han) > 2):
+                return full.han
+    return ""
 
 
 def _given(tokens: tuple[str, ...]) -> str:

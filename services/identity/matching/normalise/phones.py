@@ -29,6 +29,16 @@ _RUNS = ("01234567890123456789", "98765432109876543210")
 _EXTENSION = re.compile(
     r"(?:;ext=|,|\bextension|\bext\b|\bextn\b|(?<=\d)\s*x|\bx|#|转|转接|分机号?|分机:?|内线)[\s.::]*(\d{1,8})\D*$"
 )
+GUESSES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(?:86)?(1[3-9]\d{9})"), "86"),  # mobiles of mainland China
+    (re.compile(r"0(10\d{8}|[3-9]\d{10})"), "86"),  # Peking, and towns with an area code of four digits
+    (re.compile(r"0(4\d{8})"), "61"),  # mobiles of Australia
+    (re.compile(r"0(7\d{9})"), "44"),  # mobiles of Great Britain
+    (re.compile(r"0([67]\d{8})"), "33"),  # mobiles of France
+    (re.compile(r"0(1[567]\d{8,9})"), "49"),  # mobiles of Germany
+    (re.compile(r"([2-9]\d{2}[2-9]\d{6})"), "1"),  # North America, where the area code is in use
+)
+"""How a number looks that comes without a country -> the calling code it most probably has."""
 _MOBILE_CN = re.compile(r"1[3-9]\d{9}")
 _BETWEEN = re.compile(r"[;/|、\n]|\bor\b")
 _NOT_DIGITS = re.compile(r"\D+")
@@ -71,8 +81,8 @@ def parted(text: str) -> list[str]:
 def phone(text: str, country: str = "") -> Phone | None:
     """A telephone number, or None where there is none in the text; `country` decides where no calling code is given.
 
-    Without a country the number stays without a calling code and without its leading zeros, unless it can only be a
-    mobile of mainland China. Never fails.
+    Without a country a number that looks like those of one (`GUESSES`) is taken for it; any other stays without a
+    calling code and without its leading zeros. Never fails.
     """
     return read(text, country, None)
 
@@ -161,15 +171,20 @@ def _by_library(digits: str, country: str) -> tuple[str, str] | None:
 
 
 def _guessed(digits: str) -> tuple[str, str] | None:
-    """Where nobody says the country: mobiles of mainland China, unless the digits make a number of North America."""
-    bare = digits[2:] if len(digits) == 13 and digits.startswith("86") else digits
-    if not _MOBILE_CN.fullmatch(bare):
-        return None
-    northern = len(digits) == 11 and digits[1] in "23456789" and digits[4] in "23456789" and _is_northern(digits[1:])
-    return None if northern else ("86", bare)
+    """Where nobody says the country: by a pattern that hardly any other country has, so that 0412… meets +61 412…."""
+    if digits.startswith("1") and len(digits) == 11 and _is_northern(digits[1:]):
+        return "1", digits[1:]
+    for pattern, code in GUESSES:
+        match = pattern.fullmatch(digits)
+        if match is not None and (code != "1" or _is_northern(digits)):
+            return code, match[1]
+    return None
 
 
 def _is_northern(digits: str) -> bool:
+    """Whether ten digits are a number of North America with an area code that is in use."""
+    if digits[0] in "01" or digits[3] in "01":
+        return False
     for country in ("US", "CA"):
         description = PhoneMetadata.metadata_for_region(country, None)
         pattern = description and description.fixed_line and description.fixed_line.national_number_pattern

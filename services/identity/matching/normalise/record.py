@@ -122,9 +122,6 @@ def _is_chinese(written: str) -> bool:
 def _homes(given: tuple[Address, ...]) -> tuple[Home, ...]:
     if not given:
         return ()
-    if len(given) == 1:
-        home = addresses.home(given[0])
-        return () if home is None else (home,)
     return _once([addresses.home(address) for address in given[:MOST]])
 
 
@@ -153,7 +150,10 @@ def _identities(given: tuple[tuple[str, str], ...]) -> tuple[Identity, ...]:
 def _extra(given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     if not given:
         return ()
-    pairs = [(name[:64], _category(value[:LONGEST])) for name, value in given[:MOST]]
+    pairs = [
+        (name[:64] if name.isprintable() else fold(name[:64]), _category(value[:LONGEST]))
+        for name, value in given[:MOST]
+    ]
     return tuple([pair for pair in pairs if pair[1]])
 
 

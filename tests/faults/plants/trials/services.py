@@ -15,10 +15,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.customer.application import Application, Context, registration
 from services.customer.domain.customer_commands import Archive, Register
-from services.identity import store as tables
-from services.identity.batch import Outcome, _Change, _Decision, _Draft, _Serials
+from services.identity import number_store
+from services.identity.batch import Outcome, _Change, _Decision, _Draft
 from services.identity.domain.identities import Identities, evolve, link
+from services.identity.matching.customer import NOTHING as UNCOMPARABLE
 from services.identity.matching.features import NOTHING
+from services.identity.matching.judging import Judge
+from services.identity.matching.model import shipped
 from services.notifications import store
 from services.notifications.channels.channel import Message
 from services.notifications.channels.spool import Spool
@@ -31,13 +34,15 @@ from shared.eventlog.commit import Committed
 from shared.eventlog.mapper import encode
 from shared.events.customer import ContactPointAdded
 from shared.events.envelope import Actor, instant
-from shared.events.identity import Asserted
+from shared.events.identity import Asserted, NumberAssigned
 from shared.ids import derive
 from shared.privacy import keyring
 from shared.privacy.sealing import DataKey
 from shared.relay import Relay
 from tests.faults.plants.trials.trial import CUSTOMER, NOW, Cursor, Notes, a_commit, at_once, looks_at, of, registered
 from tests.support.events import recorded
+
+JUDGE = Judge(shipped())
 
 
 def _identities(**of_customer: str) -> Identities:
@@ -76,16 +81,17 @@ def banned() -> object:
 @looks_at("number-assigned-twice")
 def numbered() -> object:
     state = Identities.of([(CUSTOMER, CUSTOMER)])
-    decision = _Decision({}, state, _Serials(1), Outcome())
-    draft = _Draft(1, is_new=True, features=NOTHING, stored={}, evidence={})
-    decision.take(_Change(recorded(registered(), CUSTOMER), {}, ()), draft)
+    numbers: Any = SimpleNamespace(assign=lambda *_: NumberAssigned(number="C1", rule="trial", serial=1))
+    decision = _Decision(JUDGE, {}, state, {}, numbers, Outcome(), JUDGE.guard({}))
+    draft = _Draft(1, is_new=True, features=NOTHING, stored={}, normal=UNCOMPARABLE, evidence={})
+    decision.take(_Change(recorded(registered(), CUSTOMER), UNCOMPARABLE, {}, (), is_new=True), draft)
     return len(decision.commits)
 
 
 @looks_at("serials-overlap")
 def serials() -> object:
-    cursor: Any = Cursor({"first": 5})
-    return tables.take_serials(cursor, "customer", 2)
+    cursor: Any = Cursor({"scope": "customer", "next": 5})
+    return number_store.counters(cursor, ["customer"])
 
 
 class _Transactions(Notes):

@@ -1,0 +1,92 @@
+"""What rules of numbering need of the logs: who registered, with which open facts, and which names are in use.
+
+Personal fields stay sealed: rules cannot ask for them.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psycopg
+from pydantic import TypeAdapter, ValidationError
+
+from deploy.embedded.errors import EmbeddedError
+from services.identity.numbering.facts import facts_of
+from services.identity.numbering.rehearsal import Registration
+from shared.eventlog.mapper import open_record, parse
+from shared.events.customer import Classified, CustomerRegistered, Tagged
+from shared.events.envelope import Recorded, moment
+from shared.events.identity import AliasAdded, NumberAssigned
+from shared.events.numbering import NumberingRule
+
+PAGE = 5_000
+_OF_TYPES = """
+SELECT notification_id, state FROM events
+WHERE notification_id > %s AND topic = ANY(%s) ORDER BY notification_id LIMIT %s"""
+_RULES = TypeAdapter(tuple[NumberingRule, ...])
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def read_rules(file: Path) -> tuple[NumberingRule, ...]:
+    """The rules of a TOML or JSON file, `[[rules]]` each. EmbeddedError for a file that holds none."""
+    try:
+        content = file.read_bytes()
+        found = orjson.loads(content) if file.suffix == ".json" else tomllib.loads(content.decode())
+        return _RULES.validate_python(found["rules"])
+    except OSError as error:
+        raise EmbeddedError(f"{file} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, orjson.JSONDecodeError, UnicodeDecodeError) as error:
+        raise EmbeddedError(f"{file} is no TOML or JSON: {error}.") from error
+    except (KeyError, TypeError):
+        raise EmbeddedError(f"{file} holds no rules; write one [[rules]] with id and template for each.") from None
+    except ValidationError as error:
+        wrong = "; ".join(f"rules.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise EmbeddedError(f"{file}: {wrong}.") from None
+
+
+def names(identity: Connection) -> dict[str, list[str]]:
+    """Customer -> every number and alias that leads to it, the newest number last."""
+    found: dict[str, list[str]] = {}
+    for event in _events(identity, AliasAdded.stored_type(), NumberAssigned.stored_type()):
+        name = event.data.number if isinstance(event.data, NumberAssigned) else getattr(event.data, "alias", "")
+        found.setdefault(event.customer, []).append(name)
+    return found
+
+
+def registrations(customer: Connection, known: dict[str, list[str]]) -> list[Registration]:
+    """Everybody in the order of their registration, with the open facts as they are now."""
+    found: dict[str, Registration] = {}
+    types = (CustomerRegistered.stored_type(), Classified.stored_type(), Tagged.stored_type())
+    for event in _events(customer, *types):
+        if isinstance(event.data, CustomerRegistered):
+            number = (known.get(event.customer) or [""])[-1]
+            found[event.customer] = Registration(event.customer, moment(event.recorded_at), facts_of(event), number)
+        elif event.customer in found:
+            found[event.customer] = _changed(found[event.customer], event)
+    return list(found.values())
+
+
+def _changed(registration: Registration, event: Recorded) -> Registration:
+    facts = registration.facts
+    if isinstance(event.data, Classified):
+        classes = {name: code for name, code in (facts.classes or {}).items() if name != event.data.scheme}
+        if event.data.code is not None:
+            classes[event.data.scheme] = event.data.code
+        facts = replace(facts, classes=classes)
+    elif isinstance(event.data, Tagged):
+        facts = replace(facts, tags=(facts.tags | set(event.data.added)) - set(event.data.removed))
+    return replace(registration, facts=facts)
+
+
+def _events(connection: Connection, *types: str) -> Iterator[Recorded]:
+    after = 0
+    while rows := connection.execute(_OF_TYPES, (after, list(types), PAGE)).fetchall():
+        for position, state in rows:
+            yield open_record(parse(bytes(state)), {}, position)
+        after = rows[-1][0]

@@ -1,0 +1,173 @@
+"""What a number means, now or as of an earlier instant, and what somebody may have meant by one that means nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from services.identity import number_store, store
+from services.identity.allocation import key_of
+from services.identity.issuing.desk import numbering_events
+from services.identity.numbering.held import Held, held
+from services.identity.numbering.rule import canonical
+from services.identity.numbering.rule import read as read_default
+from services.identity.numbering.rulebook import RuleBook
+from services.identity.numbering.scheme import Parsed
+from services.identity.numbering.suggest import candidates
+from services.identity.streams import customer_of, number_key, stream_of
+from shared.eventlog.log import Log, Transaction
+from shared.eventlog.mapper import parse
+from shared.eventlog.recorder import reservation_holders, stored_states
+from shared.events.envelope import instant
+
+State = Literal["primary", "alias", "leased", "held_back", "void", "free", "unknown"]
+MOST = 10
+"""So many suggestions are answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What is known of a number as somebody typed it; `reason` says why it leads to nobody.
+
+    `current` is the number that is shown for the customer's identity today: another one if this is an alias of it.
+    """
+
+    number: str
+    well_formed: bool
+    check_ok: bool
+    known: bool
+    customer: str | None
+    reason: str | None
+    state: State
+    rule: str | None = None
+    scope: str | None = None
+    serial: int | None = None
+    identity: str | None = None
+    current: str | None = None
+    suggestions: tuple[str, ...] = ()
+
+
+class Questions:
+    """Every call raises Unavailable (retry)."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    async def number(self, text: str, as_of: datetime | None = None, *, suggest: bool = False) -> Meaning:
+        """What a number or alias means, or meant at an instant. Never fails for what was typed."""
+
+        def work() -> Meaning:
+            with self._log.transaction() as tx:
+                return _meaning(tx, text, as_of, suggest=suggest)
+
+        return await self._log.in_thread(work)
+
+
+def _meaning(tx: Transaction, text: str, as_of: datetime | None, *, suggest: bool) -> Meaning:
+    book = number_store.rule_book(tx.cursor)
+    typed = canonical(text)
+    parsed = book.read(typed)
+    keys = [number_key(text), number_key(typed)]
+    owners = reservation_holders(tx.cursor, keys)
+    owner = next((owners[key] for key in keys if key in owners), None)
+    found = None if owner is None else _numbers_of(tx, book, [owner], as_of).get(owner)
+    name = None if found is None else _spelled(found, text, typed)
+    if owner is None or found is None or name is None:
+        return _unknown(tx, book, text, parsed, as_of if owner is not None else None, suggest=suggest)
+    customer = customer_of(owner)
+    identity, current = (None, None) if as_of is not None else _current(tx, book, customer)
+    primary = found.primary is not None and found.primary.number == name
+    shown = primary and (as_of is not None or current == name)
+    return Meaning(
+        number=name,
+        well_formed=parsed is not None,
+        check_ok=parsed is not None and parsed.check_ok,
+        known=True,
+        customer=customer,
+        reason=None,
+        state="primary" if shown else "alias",
+        rule=parsed.rule if parsed else None,
+        scope=parsed.scope if parsed else None,
+        serial=parsed.serial if parsed else None,
+        identity=identity,
+        current=current if as_of is None else found.primary.number if found.primary else None,
+    )
+
+
+def _spelled(found: Held, text: str, typed: str) -> str | None:
+    """The name as it is kept; None if it was not given then."""
+    return next((name for name in found.names if name == text or canonical(name) == typed), None)
+
+
+def _numbers_of(tx: Transaction, book: RuleBook, streams: Sequence[str], as_of: datetime | None) -> dict[str, Held]:
+    latest = None if as_of is None else instant(as_of)
+    stored = stored_states(tx.cursor, streams)
+    return {
+        stream: held(numbering_events([s for s in states if latest is None or parse(s).recorded_at <= latest]), book)
+        for stream, states in stored.items()
+    }
+
+
+def _current(tx: Transaction, book: RuleBook, customer: str) -> tuple[str, str | None]:
+    """The customer's identity and the number that is shown for it: that of its oldest member."""
+    identity = store.identities(tx.cursor, (customer,)).identity(customer)
+    stream = stream_of(identity)
+    found = _numbers_of(tx, book, [stream], None).get(stream)
+    return identity, found.primary.number if found and found.primary else None
+
+
+def _unknown(
+    tx: Transaction, book: RuleBook, text: str, parsed: Parsed | None, as_of: datetime | None, *, suggest: bool
+) -> Meaning:
+    typed = canonical(text)
+    state = "unknown" if parsed is None or not parsed.check_ok else _state(tx, book, parsed)
+    return Meaning(
+        number=typed if parsed is not None else text,
+        well_formed=parsed is not None,
+        check_ok=parsed is not None and parsed.check_ok,
+        known=False,
+        customer=None,
+        reason=_reason(text, parsed, state) if as_of is None else f"nobody had this number at {instant(as_of)}",
+        state=state,
+        rule=parsed.rule if parsed else None,
+        scope=parsed.scope if parsed else None,
+        serial=parsed.serial if parsed else None,
+        suggestions=tuple(_suggestions(tx, book, text)) if suggest else (),
+    )
+
+
+def _reason(text: str, parsed: Parsed | None, state: State) -> str:
+    if parsed is None:
+        return read_default(text).reason or "no numbering rule has this form"
+    if not parsed.check_ok:
+        return "the check does not fit: a character is wrong or two are swapped"
+    match state:
+        case "leased":
+            return "this number is leased and was not given to a customer yet"
+        case "held_back":
+            return "its rule holds this number back; it is given out by hand alone"
+        case "void":
+            return "this number was passed over and is given to nobody"
+        case _:
+            return "this number was never given out"
+
+
+def _state(tx: Transaction, book: RuleBook, parsed: Parsed) -> State:
+    numbering = book.rule(parsed.rule)
+    if numbering is None or numbering.rule.use == "import":
+        return "unknown"
+    if any(e.first <= parsed.serial <= e.last for e in number_store.open_leases(tx.cursor, parsed.scope)):
+        return "leased"
+    if not numbering.gives_out(parsed.shown, parsed.serial):
+        return "held_back"
+    passed = number_store.counters(tx.cursor, [parsed.scope]).get(parsed.scope, numbering.rule.start)
+    return "void" if parsed.serial < passed else "free"
+
+
+def _suggestions(tx: Transaction, book: RuleBook, text: str) -> list[str]:
+    near = candidates(text, book)
+    owners = reservation_holders(tx.cursor, [key_of(number) for number in near])
+    known = [number for number in near if key_of(number) in owners]
+    return known[:MOST]

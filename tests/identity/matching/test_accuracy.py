@@ -1,0 +1,67 @@
+"""A gate: the shipped defaults do not get worse on data that they were not made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from deploy.demo import febrl
+from services.identity.matching.columns import columns
+from services.identity.matching.evaluate import confused, quality
+from services.identity.matching.model import shipped
+from services.identity.matching.normalise.record import normalise
+from services.identity.matching.resolve import resolve
+from tests.support.population import generate
+from tests.support.population.records import COLUMNS
+
+FEBRL = {
+    "rec_id": "id",
+    "given_name": "given_name",
+    "surname": "surname",
+    "street_number": "street_number",
+    "address_1": "street",
+    "address_2": "street_2",
+    "suburb": "suburb",
+    "postcode": "postcode",
+    "state": "state",
+    "date_of_birth": "birth_date",
+    "soc_sec_id": "soc_sec_id",
+}
+
+
+def clustered(rows: Sequence[Mapping[str, str]], header: Sequence[str]) -> dict[str, str]:
+    read = columns(header)
+    records = [
+        (read.cell("id", cells), normalise(read.raw(cells)))
+        for cells in ([row.get(name, "") for name in header] for row in rows)
+    ]
+    found = {record: record for record, _ in records}
+    for cluster in resolve(records, shipped()).clusters:
+        found.update(dict.fromkeys(cluster, cluster[0]))
+    return found
+
+
+@pytest.mark.parametrize(("left_out", "least"), [((), 0.99), (("soc_sec_id",), 0.98)])
+def test_febrl_3_is_put_together(left_out: tuple[str, ...], least: float) -> None:
+    rows = [{name: row[old] for old, name in FEBRL.items()} for row in febrl.records()]
+    truth = {row["id"]: "-".join(row["id"].split("-")[:2]) for row in rows}
+
+    found = clustered(rows, [name for name in FEBRL.values() if name not in left_out])
+
+    assert quality(found, truth, rounds=0).closure.f1 >= least
+
+
+def test_a_made_up_population_is_put_together_and_lookalikes_are_kept_apart() -> None:
+    made = generate(4000, 20)
+
+    found = clustered(made.rows, COLUMNS)
+
+    told = quality(found, made.truth, rounds=0)
+    assert told.closure.precision >= 0.97
+    assert told.closure.f1 >= 0.85
+    wrong = confused(found, made.truth, made.lookalikes)
+    assert wrong["household"] <= 0.01
+    assert wrong["twins"] <= 0.08
+    assert wrong["branch"] <= 0.02
+    assert wrong["namesake"] <= 0.02

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import random
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.identity.matching.keys import keys
+from services.identity.matching.matcher import Matcher
+from services.identity.matching.model import Caps, shipped
+from services.identity.matching.record import Normal
+from services.identity.matching.resolve import resolve
+from services.identity.matching.rows import Packed
+from tests.identity.matching.people import named, normals
+
+MODEL = shipped()
+
+
+def arrived(records: dict[str, Normal], order: list[str]) -> set[tuple[str, str, int]]:
+    """Every scored pair that shows when the records arrive in this order."""
+    matcher = Matcher(MODEL)
+    pairs = set()
+    for record in order:
+        for other in matcher.add(record, records[record]).candidates:
+            low, high = sorted((record, other.id))
+            pairs.add((low, high, other.weight))
+    return pairs
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(normals, min_size=2, max_size=8), st.randoms(use_true_random=False))
+def test_pairs_do_not_depend_on_the_order_of_arrival(records: list[Normal], shuffle: random.Random) -> None:
+    ids = {f"r{n}": normal for n, normal in enumerate(records)}
+
+    assert arrived(ids, sorted(ids)) == arrived(ids, shuffle.sample(sorted(ids), len(ids)))
+
+
+def test_a_second_record_finds_the_first() -> None:
+    matcher = Matcher(MODEL)
+
+    assert matcher.add("a", named(birth="1980-02-03")).candidates == ()
+    found = matcher.add("b", named(birth="1980-02-03"))
+
+    assert [(candidate.id, candidate.band) for candidate in found.candidates] == [("a", "merge")]
+
+
+def test_asking_stores_nothing() -> None:
+    matcher = Matcher(MODEL)
+    matcher.add("a", named(birth="1980-02-03"))
+
+    assert matcher.find(named(birth="1980-02-03")).candidates
+    assert len(matcher) == 1
+    assert matcher.find(named(birth="1980-02-03"), without="a").candidates == ()
+
+
+def test_a_changed_record_is_found_by_what_it_became() -> None:
+    matcher = Matcher(MODEL)
+    matcher.add("a", named(birth="1980-02-03"))
+    matcher.change("a", named(given="Robert", family="Zhou", birth="1975-06-07"))
+
+    assert matcher.find(named(birth="1980-02-03")).compared == 0
+    assert matcher.find(named(given="Robert", family="Zhou", birth="1975-06-07")).candidates[0].id == "a"
+    assert matcher["a"] == named(given="Robert", family="Zhou", birth="1975-06-07")
+
+
+def test_a_removed_record_is_gone() -> None:
+    matcher = Matcher(MODEL)
+    matcher.add("a", named(birth="1980-02-03"))
+    matcher.remove("a")
+    matcher.remove("a")
+
+    assert "a" not in matcher
+    assert matcher.find(named(birth="1980-02-03")).compared == 0
+
+
+def test_ten_thousand_records_with_one_phone_are_compared_up_to_the_cap_and_the_skip_is_shown() -> None:
+    model = msgspec.structs.replace(MODEL, caps=Caps(block=10))
+    matcher = Matcher(model)
+    syllables = [first + second for first in "bdfgklmnprst" for second in ("ab", "ec", "id", "of", "ug")]
+    for n in range(200):
+        family = syllables[n % 60] + syllables[n // 60] + "er"
+        matcher.add(f"r{n}", named(given=syllables[(7 * n) % 60], family=family, phone="+49 30 5550101"))
+
+    found = matcher.find(named(given="Zoe", family="Quill", phone="+49 30 5550101"))
+
+    assert "phone" in found.skipped
+    assert found.compared <= 20
+    assert matcher.over_cap["phone"] == 190
+
+
+def test_a_packed_file_gives_the_same_answer_as_a_list_in_any_order() -> None:
+    names = ["Anna", "Robert", "Wilhelm", "Katarzyna", "Joanna"]
+    records = [
+        (f"{name}{n}", named(given=name, birth=f"198{i}-0{n + 1}-11")) for i, name in enumerate(names) for n in (0, 0)
+    ]
+    records = [(f"{record}-{n}", normal) for n, (record, normal) in enumerate(records)]
+    packed = Packed()
+    for record, normal in reversed(records):
+        packed.append(record, normal)
+
+    found = resolve(records, MODEL)
+
+    assert len(found.clusters) == len(names)
+    assert resolve(packed, MODEL) == found
+
+
+def test_a_file_without_a_pair_has_no_cluster() -> None:
+    assert resolve([], MODEL).clusters == ()
+    assert resolve([("a", named())], MODEL).clusters == ()
+    assert resolve([("a", Normal()), ("b", Normal())], MODEL).clusters == ()
+
+
+def test_keys_survive_a_slip_a_swap_and_another_order_of_names() -> None:
+    one = set(keys(named(given="Katarzyna", family="Nowak", birth="1980-02-03"), MODEL))
+
+    for other in (
+        named(given="Katarzina", family="Nowak", birth="1980-02-03"),
+        named(given="Nowak", family="Katarzyna", birth="1980-02-03"),
+        named(given="Katarzyna", family="Nowak", birth="1980-03-02"),
+        named(given="Katarzyna", family="Mazur", birth="1980-02-03"),
+    ):
+        assert one & set(keys(other, MODEL))

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.identity.matching.compare import compare, total, weigh
+from services.identity.matching.explain import explain, to_json
+from services.identity.matching.explain_svg import to_svg
+from services.identity.matching.frequencies import learn
+from services.identity.matching.model import FIELDS, LEVELS, UnknownModel, from_json, shipped
+from services.identity.matching.model import to_json as model_json
+from services.identity.matching.record import Normal, Raw
+from services.identity.matching.vectors import stack, totals
+from tests.identity.matching.people import named, normals, person, raws
+
+MODEL = shipped()
+
+
+@settings(max_examples=60, deadline=None)
+@given(normals, normals)
+def test_prior_and_bars_add_up_to_the_weight(a: Normal, b: Normal) -> None:
+    score = weigh(compare(a, b, MODEL), MODEL)
+
+    assert score.weight == score.prior + sum(bar.weight for bar in score.bars)
+    assert score.weight == total(compare(a, b, MODEL), MODEL)
+
+
+@settings(max_examples=60, deadline=None)
+@given(normals, normals)
+def test_a_pair_weighs_the_same_whichever_record_comes_first(a: Normal, b: Normal) -> None:
+    assert compare(a, b, MODEL) == compare(b, a, MODEL)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(normals, normals), min_size=1, max_size=12))
+def test_many_pairs_at_once_weigh_what_each_weighs_alone(pairs: list[tuple[Normal, Normal]]) -> None:
+    model = MODEL.fitted(20, learn(normal for pair in pairs for normal in pair))
+    levels = [compare(a, b, model) for a, b in pairs]
+
+    assert totals(stack(levels), model).weights.tolist() == [total(level, model) for level in levels]
+
+
+@settings(max_examples=30, deadline=None)
+@given(raws, raws)
+def test_an_explanation_adds_up_and_can_be_written(a: Raw, b: Raw) -> None:
+    found = explain(a, b, MODEL)
+
+    assert found.weight == found.prior + sum(bar.weight for bar in found.bars)
+    assert to_json(found)
+    assert to_svg(found).startswith("<svg")
+
+
+def test_every_level_stays_inside_its_field() -> None:
+    levels = compare(named(), named(given="Bob"), MODEL)
+
+    assert all(code < len(LEVELS[name]) for name, code in zip(FIELDS, levels.codes, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "band"),
+    [
+        (person(birth="1980-02-03", phone="+49 30 5550101"), person(birth="1980-02-03", phone="+49305550101"), "merge"),
+        (Raw(full="张伟", birth_date="1980-02-03"), Raw(full="Wei Zhang", birth_date="1980-02-03"), "merge"),
+        (person(birth="1980-02-03"), person(given="Miller", family="Anna", birth="1980-02-03"), "merge"),
+        (person(birth="1980-02-03", street="Long Lane"), person(birth="1951-11-30", street="Long Lane"), "new"),
+        (person(street="Long Lane"), person(given="Robert", street="Long Lane"), "new"),
+        (person(), Raw(kind="org", company="Acme Tools Ltd"), "new"),
+    ],
+)
+def test_bands(left: Raw, right: Raw, band: str) -> None:
+    assert explain(left, right, MODEL).decision == band
+
+
+def test_a_household_shares_its_address_and_phone_and_is_not_one_person() -> None:
+    mother = person(street="Long Lane", phone="+49 30 5550101", birth="1951-11-30")
+    child = person(given="Robert", street="Long Lane", phone="+49 30 5550101", birth="1980-02-03")
+
+    found = explain(mother, child, MODEL)
+
+    assert found.decision == "new"
+    assert "household" in [bar.field for bar in found.bars]
+
+
+def test_a_rare_name_says_more_than_a_common_one() -> None:
+    crowd = [named(family="Miller")] * 50 + [named(family="Quillfeather")]
+    model = MODEL.fitted(51, learn(crowd))
+
+    common = total(compare(crowd[0], crowd[1], model), model)
+    rare = total(compare(crowd[-1], crowd[-1], model), model)
+
+    assert rare > common
+
+
+def test_what_would_have_changed_the_answer_changes_it() -> None:
+    found = explain(person(birth="1980-02-03"), person(birth="1951-11-30"), MODEL)
+
+    assert found.what_if
+    assert all(other.decision != found.decision for other in found.what_if)
+
+
+def test_an_explanation_shows_what_was_written_and_what_was_compared() -> None:
+    found = explain(Raw(full="张伟", gender="男"), Raw(full="ZHANG Wei", gender="male"), MODEL)
+    family = next(bar for bar in found.bars if bar.field == "family")
+
+    assert (family.raw_a, family.raw_b) == ("张伟", "ZHANG Wei")
+    assert family.normal_a == "zhang"
+
+
+def test_a_picture_takes_any_text() -> None:
+    assert "<b>" not in to_svg(explain(person(given="<b>\x00\ud800"), person(given="<b>"), MODEL))
+
+
+def test_a_model_is_the_same_after_being_written() -> None:
+    assert from_json(model_json(MODEL)) == MODEL
+    assert from_json(model_json(MODEL)).id == MODEL.id
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"\xff", b"[1]"])
+def test_what_is_no_model_is_refused(text: bytes) -> None:
+    with pytest.raises(UnknownModel, match="not a matching model"):
+        from_json(text)
+
+
+def test_a_model_that_nothing_compares_by_is_refused() -> None:
+    with pytest.raises(UnknownModel, match="nothing compares field birth"):
+        from_json(model_json(MODEL).replace(b'"typo"', b'"smudge"'))
+
+
+def test_an_unknown_name_of_a_model_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UnknownModel, match="default"):
+        shipped("none")
+
+
+def test_doubling_a_base_takes_one_bit_from_the_prior() -> None:
+    double = MODEL.fitted(MODEL.size * 2, MODEL.frequencies)
+
+    assert MODEL.prior - double.prior == 1000
+
+
+def test_weights_fit_into_the_arrays_of_a_file() -> None:
+    assert np.iinfo(np.int16).max > max(
+        MODEL.frequencies.rarity(table, "never seen") for table in ("identity", "phone")
+    )
