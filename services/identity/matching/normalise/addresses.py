@@ -42,7 +42,7 @@ def region(text: str) -> str:
     return REGIONS.get(plain, plain)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def place(text: str) -> str:
     """The name of a city, suburb or district: folded, without its level (市, 区, city of)."""
     given = known(text)
@@ -74,7 +74,7 @@ def postcode(text: str) -> str:
     return plain
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def road(text: str) -> tuple[str, str, str]:
     """Name of a road, house number and unit of the line that holds them: ("wallaby pl", "7", "3")."""
     given = known(text)
@@ -152,7 +152,7 @@ def home(address: Address) -> Home | None:
 def read(address: Address, steps: Steps | None) -> Home | None:
     """As `home`, noting every step."""
     written = astuple(address)
-    if any(len(part) > LONGEST for part in written):
+    if max(map(len, written)) > LONGEST:
         address = Address(*[part[:LONGEST] for part in written])
     code = country(address.country) if address.country else ""
     if not all(map(str.isascii, written)):

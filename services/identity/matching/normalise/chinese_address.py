@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from services.identity.matching.normalise.pinyin import syllables
+from services.identity.matching.normalise.pinyin import romanised
 from services.identity.matching.normalise.places import DIRECTIONS, MUNICIPALITIES, PROVINCES
 from services.identity.matching.normalise.text import fold, han, known, words
 from services.identity.matching.record import Address, Home
@@ -34,12 +34,12 @@ _CODES = {"香港": "HK", "澳门": "MO", "台湾": "TW"}
 _HAN_DIGITS = {digit: str(number) for number, digit in enumerate("零一二三四五六七八九十")}
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8192)
 def romanised_place(folded: str) -> str:
     """A place in Han characters without its level, romanised: 浦东新区 is pudong, 上海市 shanghai."""
     characters = han(folded)
     bare = _LEVEL.sub("", characters)
-    return "".join(syllables(bare if len(bare) > 1 or (bare and len(characters) > 2) else characters))
+    return romanised(bare if len(bare) > 1 or (bare and len(characters) > 2) else characters)
 
 
 def chinese(address: Address, folded: str, code: str) -> Home:
@@ -102,7 +102,7 @@ def _taken(level: re.Pattern[str], rest: str) -> tuple[str, str]:
     return (match[1], rest[match.end() :].lstrip(" ,")) if match else ("", rest)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8192)
 def road(rest: str) -> tuple[str, str, str]:
     """Name of a road, house number and unit: 南京东路5号3栋2单元501室 is ("nanjing east rd", "5", "3-2-501")."""
     found = _ROAD.search(rest)
@@ -125,12 +125,12 @@ def road(rest: str) -> tuple[str, str, str]:
     if tail is not None:
         rooms.append(tail[1])
     if not name:
-        name = "".join(syllables(han(_ROOM.sub("", rest))))[:64]
+        name = romanised(han(_ROOM.sub("", rest)))[:64]
     return name, number, "-".join(rooms)
 
 
 def _road_name(characters: str, kind: str) -> str:
     direction = DIRECTIONS.get(characters[-1]) if len(characters) > 2 else None
     base = characters[:-1] if direction else characters
-    name = "".join(syllables(base))
+    name = romanised(base)
     return f"{name} {direction} {_KINDS[kind]}" if direction else f"{name} {_KINDS[kind]}"

@@ -21,7 +21,7 @@ from services.identity.matching.normalise.company_words import (
     ORGANISATIONS,
     PLACES,
 )
-from services.identity.matching.normalise.pinyin import syllables
+from services.identity.matching.normalise.pinyin import romanised
 from services.identity.matching.normalise.places import PROVINCES
 from services.identity.matching.normalise.text import Steps, fold, han, known, note, words
 from services.identity.matching.record import CompanyName
@@ -39,7 +39,7 @@ _TRADING_AS = re.compile(r"\b(?:t/a|trading as|d/b/a|dba|doing business as)\b")
 _LONGEST_FORM = 4
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def company(text: str) -> CompanyName | None:
     """A company's name taken apart, or None where nothing is given. Never fails."""
     return read(text, None)
@@ -162,9 +162,7 @@ def _chinese(folded: str, characters: str) -> CompanyName:
         district = _DISTRICT.match(name)
         name = name[district.end() :] if district else name
     tokens = _tokens(name)
-    return CompanyName(
-        "".join(tokens), tokens, form, "".join(syllables(branch)), characters, "".join(syllables(region))
-    )
+    return CompanyName("".join(tokens), tokens, form, romanised(branch), characters, romanised(region))
 
 
 def _start_of_branch(name: str, marker: int) -> int:
@@ -183,15 +181,15 @@ def _tokens(name: str) -> tuple[str, ...]:
     at = 0
     for match in _INDUSTRY.finditer(name):
         if match.start() > at:
-            found.append("".join(syllables(name[at : match.start()])))
+            found.append(romanised(name[at : match.start()]))
         found.extend(INDUSTRIES[match[0]].split())
         at = match.end()
     if at < len(name):
-        found.append("".join(syllables(name[at:])))
+        found.append(romanised(name[at:]))
     return tuple(found[:MOST])
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def is_organisation(text: str) -> bool:
     """Whether a name of unknown kind has a legal form or another word that only organisations have."""
     folded = fold(known(text))

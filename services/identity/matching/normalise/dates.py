@@ -46,7 +46,7 @@ _PARTS = re.compile(r"\d+|[a-z]+")
 _TIME = re.compile(r"[t ]\d{1,2}:\d{2}.*$")
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=32_768)
 def birth(text: str, country: str = "") -> Birth | None:
     """A date of birth, or None where there is no date in the text. Never fails.
 

@@ -53,7 +53,7 @@ def parted(text: str) -> list[str]:
     return [text] if text.count("@") < 2 else [match[0] for match in _ADDRESS.finditer(text)] or [text]
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8192)
 def email(text: str) -> Email | None:
     """One address, or None where there is none in the text. Never fails."""
     return read(text, None)

@@ -47,7 +47,7 @@ _USCC = re.compile(f"[{_USCC_LETTERS}]{{18}}")
 _RUNS = "01234567890123456789 98765432109876543210"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8192)
 def identity(kind: str, value: str) -> Identity | None:
     """An identifier, or None where the value is only a stand-in (n/a, 0000000, 123456789). Never fails."""
     return read(kind, value, None)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from services.identity.matching.normalise.nicknames import GIVEN, ROOTS
-from services.identity.matching.normalise.pinyin import is_pinyin, spelled, syllables
+from services.identity.matching.normalise.pinyin import is_pinyin, romanised, spelled
 from services.identity.matching.normalise.surnames import (
     COMPOUND,
     OTHER_READINGS,
@@ -166,7 +166,7 @@ def _joined(found: list[str]) -> list[str]:
 def _read_han(folded: str, characters: str, suffix: str, aside: tuple[str, ...], steps: Steps | None) -> Reading:
     if "\u00b7" in folded or (folded != characters and characters.isascii()):
         parts = [part for part in folded.split("\u00b7") if han(part)]
-        tokens = tuple("".join(syllables(han(part))) for part in parts)
+        tokens = tuple(romanised(han(part)) for part in parts)
         note(steps, "romanised", " ".join(tokens))
         return Reading(tokens[:MOST], characters, suffix, 0, aside)
     name = _HAN_TITLES.sub("", characters) or characters
@@ -238,7 +238,7 @@ def _of_parts(first: Reading, last: Reading) -> tuple[PersonName, ...]:
         return _of_han(whole, suffix)
     if last.han not in _FAMILIES and first.han in _FAMILIES:
         first, last = last, first
-    given = "".join(syllables(first.han)) if first.han else _given(first.tokens)
+    given = romanised(first.han) if first.han else _given(first.tokens)
     family = reading(last.han) if last.han else " ".join(last.tokens)
     names = (_name(given, family, _both(family, given), last.han + first.han, suffix),)
     return names + _second(last.han, first.han, suffix)
@@ -285,9 +285,9 @@ def _of_han(characters: str, suffix: str) -> tuple[PersonName, ...]:
         return (_name("", family, (family,), characters[1], suffix),)
     last, first = split(characters)
     if not last:
-        word = "".join(syllables(characters))
+        word = romanised(characters)
         return (_name("", "", (word,), characters, suffix),)
-    given, family = "".join(syllables(first)), reading(last)
+    given, family = romanised(first), reading(last)
     return (_name(given, family, (family, given), characters, suffix), *_second(last, first, suffix))
 
 
@@ -296,7 +296,7 @@ def _second(last: str, first: str, suffix: str) -> tuple[PersonName, ...]:
     other = OTHER_READINGS.get(last)
     if other is None or not first:
         return ()
-    given = "".join(syllables(first))
+    given = romanised(first)
     return (_name(given, other, (other, given), last + first, suffix),)
 
 

@@ -77,7 +77,7 @@ def parted(text: str) -> list[str]:
     return parts if len(parts) > 1 else [text]
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8192)
 def phone(text: str, country: str = "") -> Phone | None:
     """A telephone number, or None where there is none in the text; `country` decides where no calling code is given.
 

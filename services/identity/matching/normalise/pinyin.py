@@ -50,6 +50,7 @@ SIMPLIFIED: dict[str, str] = _simplified(_READINGS)
 """A traditional or variant character -> the simplified one; characters that are simplified already are absent."""
 SYLLABLE: dict[str, str] = {character: _plain(reading) for character, reading in _READINGS.items()}
 """A Han character -> its commonest syllable without a tone."""
+_ROMANISED: dict[int, str] = {ord(character): syllable for character, syllable in SYLLABLE.items() if syllable}
 del _READINGS
 
 _COMMON = range(0x4E00, 0x9FA6)
@@ -60,9 +61,9 @@ _TONED = re.compile(r"([a-z]{1,6})[0-5]")
 _SPELLINGS = {"lv": "lu", "nv": "nu", "lyu": "lu", "nyu": "nu", "lve": "lue", "nve": "nue"}
 
 
-def syllables(characters: str) -> list[str]:
-    """The syllable of each Han character; a character without a reading stands for itself."""
-    return [SYLLABLE.get(character) or character for character in characters]
+def romanised(characters: str) -> str:
+    """The syllables of Han characters in one word; a character without a reading stands for itself."""
+    return characters.translate(_ROMANISED)
 
 
 @lru_cache(maxsize=65_536)

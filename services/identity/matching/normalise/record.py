@@ -112,7 +112,7 @@ def country_of(raw: Raw, homes: tuple[Home, ...]) -> str:
     return "CN" if not written.isascii() and _is_chinese(written) else ""
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def _is_chinese(written: str) -> bool:
     return any("\u4e00" <= letter <= "\u9fff" for letter in written) and not any(
         "\u3040" <= letter <= "\u30ff" or "\uac00" <= letter <= "\ud7a3" for letter in written
@@ -165,7 +165,8 @@ def _category(value: str) -> str:
 def _once(found: list[_Value | None]) -> tuple[_Value, ...]:
     """What was found, each once, in the order given."""
     if len(found) == 1:
-        return () if found[0] is None else (found[0],)
+        only = found[0]
+        return () if only is None else (only,)
     return tuple(dict.fromkeys(value for value in found if value is not None))
 
 

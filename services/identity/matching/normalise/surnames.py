@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.identity.matching.normalise.pinyin import syllables
+from services.identity.matching.normalise.pinyin import romanised
 from services.identity.matching.normalise.tables import listed
 
 SINGLE = frozenset(
@@ -44,7 +44,7 @@ OTHER_READINGS = {"覃": "tan", "翟": "di", "乐": "le", "缪": "mou", "宓": "
 
 def reading(family: str) -> str:
     """A family name in Han characters as a syllable or two."""
-    return _READ.get(family) or "".join(syllables(family))
+    return _READ.get(family) or romanised(family)
 
 
 ROMANISED = frozenset(reading(name) for name in SINGLE | COMPOUND)
