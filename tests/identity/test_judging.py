@@ -48,16 +48,11 @@ SAME = [
         person("Ann", "STRASSE", born="1980-02-03"),
         "name-birth_date",
     ),
-    (person("Ann", "Lee", phone="+4930123"), person("Ann", "Lee", phone="+4930123"), "name-phone"),
+    (person("Ann", "Lee", phone="+493044318276"), person("Ann", "Lee", phone="+493044318276"), "name-phone"),
     (person("Ann", "O'Hara", email="a@b.org"), person("Ann", "OHara", email="A@b.org"), "name-email"),
     (ANN, person("Ann", "Lee", street="7 main street", postcode="10115"), "name-street-postcode"),
     (ANN, person("Anne", "Leigh", born="1980-02-03", postcode="10115"), "given-birth_date-postcode"),
     (ANN, person("Anna", "Leigh", born="1980-02-03", street="Main-Street"), "given-birth_date-street"),
-    (
-        person(full="Acme", kind="organisation", phone="+4930123"),
-        person(full="ACME", kind="organisation", phone="+4930123"),
-        "name-phone",
-    ),
 ]
 
 DIFFERENT = [
@@ -66,11 +61,9 @@ DIFFERENT = [
     ("twins", ANN, person("Eva", "Lee", born="1980-02-03", street="Main Street 7", postcode="10115")),
     (
         "a shared phone and mailbox",
-        person("Ann", "Lee", phone="+4930123", email="lees@b.org"),
-        person("Bob", "Lee", phone="+4930123", email="lees@b.org"),
+        person("Ann", "Lee", phone="+493044318276", email="lees@b.org"),
+        person("Bob", "Lee", phone="+493044318276", email="lees@b.org"),
     ),
-    ("half a name", person("Ann", born="1980-02-03"), person("Ann", born="1980-02-03")),
-    ("one word", person(full="Ann", born="1980-02-03"), person(full="Ann", born="1980-02-03")),
     ("empty identifiers", person("Ann", "Lee", tax="-"), person("Bob", "Ray", tax="-")),
     ("another kind of identifier", person(tax="1234"), person(identifiers=(facts.Identifier(type="x", value="1234"),))),
 ]
@@ -88,7 +81,7 @@ def test_different_customers_are_not_merged(left: Contract, right: Contract) -> 
 
 
 def test_fingerprints_depend_on_the_key_and_hide_the_value() -> None:
-    record = normal_of(features(person("Ann", "Lee", phone="+4930123456")))
+    record = normal_of(features(person("Ann", "Lee", phone="+493044318276")))
 
     ours, theirs = FINGERPRINTS(record), fingerprints(b"x" * 32, JUDGE.model)(record)
 

@@ -101,12 +101,9 @@ Higher than UNSEEN, because a value that a count did not meet is rare, and one t
 """
 
 
-def typical(common: Iterable[tuple[str, str, int]]) -> Frequencies:
-    """Frequencies for a base that nobody has counted, from (table, value, per million) of values known as common."""
-    tables: dict[str, dict[str, int]] = {}
-    for table, value, share in common:
-        tables.setdefault(table, {})[value] = round(-1000 * log2(share / 1e6))
-    return Frequencies(tables, 0, {table: round(-1000 * log2(chance)) for table, chance in TYPICAL.items()})
+def typical() -> dict[str, int]:
+    """The rarities of TYPICAL by table, in thousandths of a bit."""
+    return {table: round(-1000 * log2(chance)) for table, chance in TYPICAL.items()}
 
 
 _REST: Mapping[str, int] = {table: round(-1000 * log2(chance)) for table, chance in UNSEEN.items()}

@@ -177,22 +177,20 @@ def from_json(text: bytes) -> Model:
     return model
 
 
-@cache
-def common_names() -> Frequencies:
-    """What is known of names before any base was counted: the common ones of China and of English-speaking countries.
-
-    Shares of the country where a name is at home; elsewhere it is rarer and weighs too little, which is the safe side.
-    """
-    file = files("services.identity.matching.models") / "common_names.csv"
-    _, *lines = file.read_text(encoding="utf-8").splitlines()
-    rows = (line.split(",") for line in lines)
-    return typical((table, value, int(share)) for table, value, share in rows)
+CAUTION = 1500
+"""So much more, in thousandths of a bit, a merge asks for where nobody has counted how common values are."""
 
 
 def uncounted(model: Model) -> Model:
-    """The model for customers who come one by one: with common names, as long as nobody has counted a base for it."""
+    """The model for customers who come one by one: as it is if a base was counted for it, else more cautious.
+
+    A name that is not among the common ones may be common here all the same.
+    """
     known = model.frequencies
-    return model if known.records or known.tables else msgspec.structs.replace(model, frequencies=common_names())
+    if known.records:
+        return model
+    cautious = msgspec.structs.replace(known, rest=typical())
+    return msgspec.structs.replace(model, frequencies=cautious, merge=model.merge + CAUTION)
 
 
 @cache

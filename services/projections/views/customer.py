@@ -10,7 +10,7 @@ part, as stored, for as long as a field refers to it. A reference whose part is 
 
 from services.projections.views.member import MEMBER_FOLDS, new_member
 from services.projections.views.membership import member_folds, members_wanted, of_subject
-from services.projections.views.view import ACCESS, NUMBERING, Decision, Document, View
+from services.projections.views.view import ACCESS, NUMBERING, STEWARDSHIP, Decision, Document, View
 from shared.events import notifications
 from shared.events.survivorship import SurvivorshipPolicySet
 
@@ -63,7 +63,8 @@ CUSTOMER = View(
         }
     )
     | ACCESS
-    | NUMBERING,
+    | NUMBERING
+    | STEWARDSHIP,
     wanted=members_wanted(MEMBER_FOLDS),
     levels=LEVELS,
     indexes=((("members.customer", 1),),),

@@ -16,7 +16,7 @@ from services.projections.views.directory_keys import Key, keys_of, last_digits,
 from services.projections.views.membership import MemberFold, member_folds, members_wanted
 from services.projections.views.survivorship import RECTIFICATION, SHIPPED, Candidate, choose, with_pins_that_hold
 from services.projections.views.values import compared, size_of
-from services.projections.views.view import ACCESS, NUMBERING, Decision, Document, Filter, View
+from services.projections.views.view import ACCESS, NUMBERING, STEWARDSHIP, Decision, Document, Filter, View
 from shared.events import customer as log
 from shared.events import identity, notifications
 from shared.events.envelope import Erased, Recorded
@@ -267,7 +267,8 @@ DIRECTORY = View(
         }
     )
     | ACCESS
-    | NUMBERING,
+    | NUMBERING
+    | STEWARDSHIP,
     wanted=members_wanted(_FOLDS, field="keys", prefix=Key.CUSTOMER.value),
     levels=LEVELS,
     indexes=((("keys", 1),),),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from shared.events import identity
 from shared.events.catalogue import LOGS
 from shared.events.envelope import Recorded
 
@@ -20,6 +21,18 @@ ACCESS = frozenset(contract.TYPE for contract in LOGS["access"])
 """Who looked at what: no view tells it yet."""
 NUMBERING = frozenset(contract.TYPE for contract in LOGS["identity"] if contract.TYPE.startswith("numbering."))
 """How numbers are made: about no customer."""
+STEWARDSHIP = frozenset(
+    contract.TYPE
+    for contract in (
+        identity.Asserted,
+        identity.AssertionEnded,
+        identity.ReviewOpened,
+        identity.ReviewClosed,
+        identity.ApprovalRequested,
+        identity.ApprovalDecided,
+    )
+)
+"""What people say of who is who, and are asked: what follows of it is told by links and separations."""
 
 
 class WorkingSet:
