@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -29,8 +30,7 @@ from services.customer.intake.importing import Intake
 from services.projections.fold import fold_all
 from services.projections.views.customer import CUSTOMER
 from services.projections.views.golden import golden
-from services.projections.views.survivorship import DEFAULT
-from services.projections.views.values import held, opened_of
+from services.projections.views.values import Opened, held, opened_of
 from shared.clock import SystemClock
 from shared.errors import CustlogError
 from shared.events import customer as says
@@ -38,7 +38,7 @@ from shared.events import notifications as notes
 from shared.events.access import PersonalDataRead
 from shared.events.envelope import ERASED, Actor, Recorded
 from shared.events.identity import Linked, Move
-from shared.ids import uuid7
+from shared.ids import derive, uuid7
 from tests.customer.test_properties import customer_commands
 from tests.deploy.other_system import other_system
 from tests.support.events import an_id, recorded
@@ -75,7 +75,8 @@ def lived(customer: str, register: Register, told: list[tuple[Any, int]]) -> lis
         for event in news:
             seq += 1
             state = made.evolve(state, event)
-            events.append(recorded(event, customer, position=seq, seq=seq, at=at))
+            told_once = recorded(event, customer, position=seq, seq=seq, at=at)
+            events.append(msgspec.structs.replace(told_once, id=derive("event", customer, str(seq))))
     return events
 
 
@@ -88,13 +89,13 @@ def one_person(*streams: list[Recorded]) -> dict[str, Any]:
     (document,) = fold_all([*events, link], (CUSTOMER,))["customer"].values()
     opened = opened_of(events)
     return {
-        field: (
-            entry["value"] if "value" in entry else held(opened, entry["event"], field, entry.get("contact", "")),
-            entry["at"],
-            entry["why"],
-        )
-        for field, entry in golden(document["members"], opened, DEFAULT.policy).items()
+        field: (_value(opened, field, chosen), chosen["at"], chosen["why"])
+        for field, chosen in golden(document["members"], opened).items()
     }
+
+
+def _value(opened: Opened, field: str, chosen: dict[str, Any]) -> Any:
+    return chosen.get("value") or held(opened, chosen["event"], field, chosen.get("contact", ""))
 
 
 async def imported(packed: bytes) -> list[list[Recorded]]:
