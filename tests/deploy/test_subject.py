@@ -30,8 +30,7 @@ from services.customer.intake.importing import Intake
 from services.projections.fold import fold_all
 from services.projections.views.customer import CUSTOMER
 from services.projections.views.golden import golden
-from services.projections.views.survivorship import DEFAULT
-from services.projections.views.values import held, opened_of
+from services.projections.views.values import Opened, held, opened_of
 from shared.clock import SystemClock
 from shared.errors import CustlogError
 from shared.events import customer as says
@@ -91,13 +90,13 @@ def one_person(*streams: list[Recorded]) -> dict[str, Any]:
     (document,) = fold_all([*events, link], (CUSTOMER,))["customer"].values()
     opened = opened_of(events)
     return {
-        field: (
-            entry["value"] if "value" in entry else held(opened, entry["event"], field, entry.get("contact", "")),
-            entry["at"],
-            entry["why"],
-        )
-        for field, entry in golden(document["members"], opened, DEFAULT.policy).items()
+        field: (_value(opened, field, chosen), chosen["at"], chosen["why"])
+        for field, chosen in golden(document["members"], opened).items()
     }
+
+
+def _value(opened: Opened, field: str, chosen: dict[str, Any]) -> Any:
+    return chosen.get("value") or held(opened, chosen["event"], field, chosen.get("contact", ""))
 
 
 async def imported(packed: bytes) -> list[list[Recorded]]:
