@@ -227,7 +227,8 @@ def test_a_model_is_fitted_to_a_file_with_and_without_labels(custlog: Run, tmp_p
 
     assert code == 0
     told = json.loads(out)
-    assert told["right_after"] >= told["right_before"]
+    assert told["right_after"] > 0.99 * told["labels"]
+    assert told["same"] > 0
     assert custlog("match", "r.csv", "--model", "taught.json", "--out", "out.csv")[0] == 0
     for model in ("plain.json", "taught.json"):
         assert json.loads(Path(model).read_bytes())["frequencies"]["tables"] == {}
