@@ -82,7 +82,7 @@ def test_a_value_of_another_member_is_there_because_of_the_link_and_from_that_me
 
     assert told["now"]["value"] == {"full": "Ada B"}
     assert (told["now"]["member"], told["now"]["why"]) == (BEN, "most recent")
-    assert told["because"]["event"]["type"] == "identity.linked.v1"
+    assert told["because"]["event"]["type"] == "identity.linked.v2"
     assert told["because"]["event"]["data"]["decided_by"] == "rule.exact.1"
     assert told["because"]["value_from"]["position"] == 2
     assert told["because"]["value_from"]["source"] == "crm:9"
@@ -94,7 +94,7 @@ def test_a_separation_makes_it_what_it_was() -> None:
     history.tell(ANN, linked()).tell(ANN, separated())
 
     assert answer(history, "name")["now"]["value"] == {"full": "Ada"}
-    assert answer(history, "name")["because"]["event"]["type"] == "identity.separated.v1"
+    assert answer(history, "name")["because"]["event"]["type"] == "identity.separated.v2"
     assert answer(history, "identity", BEN)["now"]["value"] == BEN
     assert answer(history, "identity", BEN)["because"]["was"]["value"] == ANN
 
@@ -303,7 +303,7 @@ def test_what_came_back_to_what_it_was_is_no_difference_but_its_events_are_told(
     told = difference(steps, START + MINUTE, START + 4 * MINUTE, showing)
 
     assert told["fields"] == []
-    assert [event["type"] for event in told["events"]] == ["identity.linked.v1", "identity.separated.v1"]
+    assert [event["type"] for event in told["events"]] == ["identity.linked.v2", "identity.separated.v2"]
 
 
 def test_a_merge_changes_what_holds_and_who_is_in_it() -> None:
