@@ -266,7 +266,7 @@ def test_a_difference_tells_of_the_merge(done: Done) -> None:
 
     changed = {each["field"]: each for each in difference["fields"]}
     assert changed["identity"]["after"]["value"] == done.ann
-    assert "identity.linked.v1" in {event["type"] for event in difference["events"]}
+    assert "identity.linked.v2" in {event["type"] for event in difference["events"]}
 
 
 def test_no_file_and_no_answer_of_the_trail_holds_personal_data(done: Done) -> None:
