@@ -94,7 +94,10 @@ def _fields(model: Model, same: list[NDArray[np.float64]], apart: list[NDArray[n
 
 
 def _field(field: Field, same: NDArray[np.float64], apart: NDArray[np.float64]) -> Field:
-    """Moves every weight by what the file says against the shipped shares, so that calibrated weights stay so."""
+    """Moves every weight by what the file says against the shipped shares, so that calibrated weights stay so.
+
+    What speaks against a pair never comes to speak for it: in a file of junk, candidates differ more than strangers do.
+    """
     places = LEVELS[field.name]
     matched, strange = float(same[1:].sum()), float(apart[1:].sum())
     shipped = sum(level.same for level in field.levels) / 1e6
@@ -109,6 +112,8 @@ def _field(field: Field, same: NDArray[np.float64], apart: NDArray[np.float64]) 
             u = (float(apart[place]) + APART_PRIOR * u) / (strange + APART_PRIOR)
             moved -= log2(u / (max(old.apart, 1) / 1e6))
         weight = old.weight + round(1000 * moved)
+        if old.weight <= 0 and not old.rare:
+            weight = min(weight, 0)
         levels.append(Level(old.name, weight, max(round(1e6 * m), 1), max(round(1e6 * u), 1), old.rare))
     return Field(field.name, tuple(levels))
 

@@ -18,6 +18,8 @@ MOST = 24
 """Records of one cluster that a guard looks at."""
 ALONE = 2000
 """A household limit, in thousandths of a bit, from which on those who share an address are nearly always one person."""
+OWN = 6000
+"""Rarity, in thousandths of a bit, from which on an e-mail address is somebody's own: one record in 64 has it."""
 
 
 def conflict(left: Collection[Normal], right: Collection[Normal], model: Model) -> str | None:
@@ -91,7 +93,8 @@ def _personal(a: Normal, b: Normal, model: Model) -> bool:
     """Something agrees that people of one household do not share."""
     if _code_shared(a, b):
         return True
-    if {email.address for email in a.emails} & {email.address for email in b.emails}:
+    shared = {email.address for email in a.emails} & {email.address for email in b.emails}
+    if any(model.frequencies.rarity("email", address) >= OWN for address in shared):
         return True
     return compare_births(a.birth, b.birth, model.guards.years, model.frequencies)[0] in (1, 3)
 

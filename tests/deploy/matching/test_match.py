@@ -149,7 +149,8 @@ def test_absurd_values_do_not_stop_a_run(custlog: Run, tmp_path: Path) -> None:
 
     assert code == 0
     assert len(clusters()) == len(rows)
-    assert json.loads(out)["largest"] < 10
+    assert json.loads(out)["largest"] <= shipped().guards.size
+    assert json.loads(out)["held"]["size"] > 0
 
 
 def test_an_evaluation_tells_pairs_closure_segments_and_intervals(custlog: Run, tmp_path: Path) -> None:

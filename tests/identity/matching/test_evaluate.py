@@ -44,7 +44,8 @@ def test_a_record_without_a_cluster_stands_alone() -> None:
 def test_a_pair_counts_once_in_either_order() -> None:
     found = pair_scores([("a", "b"), ("b", "a"), ("a", "a"), ("c", "d"), ("a", "nobody")], TRUTH)
 
-    assert (found.precision, found.recall, found.f1) == (0.5, 0.25, pytest.approx(1 / 3))
+    assert (found.precision, found.recall) == (0.5, 0.25)
+    assert found.f1 == pytest.approx(1 / 3)
 
 
 def test_a_segment_is_judged_as_if_there_were_no_other_records() -> None:

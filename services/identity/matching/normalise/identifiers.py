@@ -59,7 +59,7 @@ def read(kind: str, value: str, steps: Steps | None) -> Identity | None:
     given = known(value)[:LONGEST]
     plain = given if given.isascii() else fold(given)
     spelled = _CHARACTERS.sub("", plain.upper())
-    if not spelled or is_placeholder(spelled):
+    if not known(spelled) or is_placeholder(spelled):
         return None
     if name in {"national_id", "ric"} and _RIC.fullmatch(spelled) and _is_date(spelled):
         name = "ric"
