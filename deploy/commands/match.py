@@ -79,6 +79,11 @@ def _show(answer: dict[str, Any]) -> None:
             f" (up to {skipped['largest']}); their records were compared by their other keys.",
             highlight=False,
         )
+    if answer["pairs_too_weak"]:
+        STDERR.print(
+            f"{answer['pairs_too_weak']} pairs were not compared: they share only keys that many records have.",
+            highlight=False,
+        )
     held = ", ".join(f"{name} {count}" for name, count in answer["held"].items()) or "none"
     STDOUT.print(
         f"records {answer['records']}, entities {answer['entities']}, largest {answer['largest']},"

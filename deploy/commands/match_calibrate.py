@@ -54,7 +54,7 @@ def calibrating(
         if labels is None and truth is None:
             fitted = match_records(records, base, tell).resolution.model
         else:
-            start = base.fitted(len(records.ids), learn(records.normals))
+            start = base.fitted(len(records.ids), learn(records.normals()))
             pairs = list(_judged(labels, records) if labels else _known(truth, records, start) if truth else ())
             tell("Fitting", -1)
             fitted, answer = _fitted(pairs, start)
@@ -86,7 +86,7 @@ def _fitted(pairs: list[LabelledPair], start: Model) -> tuple[Model, dict[str, A
 
 
 def _judged(file: Path, records: Records) -> Iterator[LabelledPair]:
-    normals = dict(records.items())
+    normals = dict(records.items)
     for n, (a, b, same) in enumerate(read_pairs(file, ("id_a", "id_b", "same")), start=1):
         if a not in normals or b not in normals:
             raise EmbeddedError(f"{file.name}: row {n} names a record that {records.name} does not have.")
@@ -98,8 +98,8 @@ def _judged(file: Path, records: Records) -> Iterator[LabelledPair]:
 def _known(file: Path, records: Records, model: Model) -> Iterator[LabelledPair]:
     """The pairs that the matcher would compare, labelled by the truth."""
     clusters = read_clusters(file)
-    found = candidates(keyed(records.normals, model), len(records.ids), model)
+    found = candidates(keyed(records.normals(), model), len(records.ids), model)
     for a, b in zip(found.left.tolist(), found.right.tolist(), strict=True):
         left, right = clusters.get(records.ids[a]), clusters.get(records.ids[b])
         if left is not None and right is not None:
-            yield records.normals[a], records.normals[b], left == right
+            yield records.items[a][1], records.items[b][1], left == right

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -50,7 +51,7 @@ def match_records(records: Records, model: Model, tell: Tell = silent, *, adapt:
     """Puts the records together. Every record has an entity, the same whatever the order of the file."""
     began = time.monotonic()
     tell("Matching", -1)
-    found = resolve(records.items(), model, adapt=adapt)
+    found = resolve(records.items, model, adapt=adapt, processes=os.cpu_count() or 1)
     entities = {record: record for record in records.ids}
     for cluster in found.clusters:
         entities.update(dict.fromkeys(cluster, min(cluster)))
@@ -85,6 +86,7 @@ def summary(records: Records, matched: Matched) -> dict[str, Any]:
         "largest": max(sizes.values(), default=0),
         "pairs": {"compared": found.compared, "merge": decisions["merge"], "review": decisions["review"]},
         "held": dict(sorted(Counter(held.guard for held in found.held).items())),
+        "pairs_too_weak": found.weak,
         "skipped_keys": [skipped._asdict() for skipped in found.skipped],
         "model": found.model.id,
         "encoding": records.encoding,

@@ -65,7 +65,7 @@ def _round(share: float) -> float:
 
 def _blocking(records: Records, known: Clusters, matched: Matched) -> float:
     """The share of true pairs that shared a key, as the run compared them: in the order of ids."""
-    rows = sorted(records.items(), key=lambda row: row[0])
+    rows = sorted(records.items, key=lambda row: row[0])
     model = matched.resolution.model
     found = candidates(keyed((normal for _, normal in rows), model), len(rows), model)
     pairs = ((rows[a][0], rows[b][0]) for a, b in zip(found.left.tolist(), found.right.tolist(), strict=True))
@@ -95,7 +95,7 @@ def _script(raw: Raw) -> str:
 
 
 _SEGMENTS: Mapping[str, Callable[[Records, int], str]] = {
-    "kind": lambda records, place: _kind(records.normals[place]),
+    "kind": lambda records, place: _kind(records.items[place][1]),
     "script": lambda records, place: _script(records.raws[place]),
     "source": lambda records, place: records.sources[place] or "none",
 }

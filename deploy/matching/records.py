@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import csv
+import multiprocessing
+import os
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
+from multiprocessing.pool import AsyncResult
 from pathlib import Path
 
 from deploy.embedded.errors import EmbeddedError
@@ -15,18 +20,23 @@ from deploy.matching.reading import Notes, Table, open_table
 from services.identity.matching.columns import Columns, Reading, columns, mapping
 from services.identity.matching.normalise.record import normalise
 from services.identity.matching.record import Normal, Raw
+from services.identity.matching.rows import Packed, packed
 from shared.errors import Invalid
 
 _EVERY = 2_000
+_AHEAD = 16
+"""Chunks of so many rows that wait for a process: the file is not in memory as a whole."""
+LARGE = 8_000_000
+"""Bytes from which on a file is read by several processes, and its records are kept packed."""
 
 
 @dataclass(slots=True)
 class Records:
-    """The records of one file in its order. `sources` and `raws` are empty unless they were asked for."""
+    """The records of one file in its order: (id, record). `sources` and `raws` are empty unless they were asked for."""
 
     name: str
     ids: list[str]
-    normals: list[Normal]
+    items: Sequence[tuple[str, Normal]]
     sources: list[str]
     raws: list[Raw]
     encoding: str
@@ -34,9 +44,8 @@ class Records:
     ignored: Sequence[str]
     notes: Notes
 
-    def items(self) -> list[tuple[str, Normal]]:
-        """(id, record) of all."""
-        return list(zip(self.ids, self.normals, strict=True))
+    def normals(self) -> Iterator[Normal]:
+        return (normal for _, normal in self.items)
 
 
 def read_mapping(file: Path | None, country: str = "") -> Reading:
@@ -64,23 +73,67 @@ def load(file: Path, reading: Reading, tell: Tell = silent, *, keep: bool = Fals
     table, text = open_table(file, [*reading.columns, *reading.extra])
     with closing(text):
         layout = _layout(table, reading)
-        ids, normals, sources, raws = [], [], [], []
-        for n, cells in enumerate(_rows(table)):
-            if n % _EVERY == 0:
-                tell("Reading", table.done())
-            raw = layout.raw(cells)
-            ids.append(layout.cell("id", cells))
-            normals.append(normalise(raw, reading.country))
-            if keep:
-                sources.append(layout.cell("source", cells))
-                raws.append(raw)
+        read = _Read(layout, reading.country, keep=keep)
+        if file.stat().st_size < LARGE or keep or "fork" not in multiprocessing.get_all_start_methods():
+            for n, cells in enumerate(_rows(table)):
+                if n % _EVERY == 0:
+                    tell("Reading", table.done())
+                read.take(cells)
+        else:
+            read.take_all(_rows(table), lambda: tell("Reading", table.done()))
+    ids = read.ids if "id" in layout.known else [str(n) for n in range(1, len(read.ids) + 1)]
     if "id" in layout.known:
         _name(ids, table)
-    else:
-        ids = [str(n) for n in range(1, len(ids) + 1)]
+    items = Packed(ids, read.packed) if read.packed else list(zip(ids, read.normals, strict=True))
     return Records(
-        table.name, ids, normals, sources, raws, table.encoding, table.delimiter, layout.ignored, table.notes
+        table.name, ids, items, read.sources, read.raws, table.encoding, table.delimiter, layout.ignored, table.notes
     )
+
+
+class _Read:
+    """What was read so far: one record after the other, or all of a large file in several processes."""
+
+    def __init__(self, layout: Columns, country: str, *, keep: bool) -> None:
+        self._layout, self._country, self._keep = layout, country, keep
+        self.ids: list[str] = []
+        self.normals: list[Normal] = []
+        self.packed: list[bytes] = []
+        self.sources: list[str] = []
+        self.raws: list[Raw] = []
+
+    def take(self, cells: Sequence[str]) -> None:
+        raw = self._layout.raw(cells)
+        self.ids.append(self._layout.cell("id", cells))
+        self.normals.append(normalise(raw, self._country))
+        if self._keep:
+            self.sources.append(self._layout.cell("source", cells))
+            self.raws.append(raw)
+
+    def take_all(self, rows: Iterator[list[str]], told: Callable[[], None]) -> None:
+        fork = multiprocessing.get_context("fork")
+        with fork.Pool(os.cpu_count(), _fork, (self._layout, self._country)) as pool:
+            waiting: deque[AsyncResult[list[bytes]]] = deque()
+            while chunk := list(islice(rows, _EVERY)):
+                self.ids.extend(self._layout.cell("id", cells) for cells in chunk)
+                waiting.append(pool.apply_async(_normalised, (chunk,)))
+                if len(waiting) > _AHEAD:
+                    self.packed.extend(waiting.popleft().get())
+                    told()
+            for result in waiting:
+                self.packed.extend(result.get())
+
+
+_forked: list[tuple[Columns, str]] = []
+"""How a forked process reads its rows; empty in every other one."""
+
+
+def _fork(layout: Columns, country: str) -> None:
+    _forked[:] = [(layout, country)]
+
+
+def _normalised(chunk: list[list[str]]) -> list[bytes]:
+    layout, country = _forked[0]
+    return [packed(normalise(layout.raw(cells), country)) for cells in chunk]
 
 
 def read_pairs(file: Path, columns_: Sequence[str]) -> Iterator[list[str]]:

@@ -44,9 +44,9 @@ def export(folder: Path, records: Records) -> dict[str, Any]:
     """Writes the normalised records and settings for them; says what was written. Raises EmbeddedError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        rows = (_row(record, normal) for record, normal in records.items())
+        rows = (_row(record, normal) for record, normal in records.items)
         write_csv(folder / RECORDS, _COLUMNS, rows)
-        filled = [name for at, name in enumerate(_COLUMNS) if any(_row(r, n)[at] for r, n in records.items())]
+        filled = [name for at, name in enumerate(_COLUMNS) if any(_row(r, n)[at] for r, n in records.items)]
         replace(folder / SETTINGS, json.dumps(settings(filled), indent=1).encode() + b"\n", 0o644)
     except OSError as error:
         raise EmbeddedError(f"{folder} cannot be written: {error.strerror}.") from None
@@ -138,7 +138,7 @@ def proposals(file: Path, records: Records, matched: Matched) -> Iterator[tuple[
 
     A pair that our model would not even review is told as `new`. Raises EmbeddedError for an id that is not there.
     """
-    normals = dict(records.items())
+    normals = dict(records.items)
     model = matched.resolution.model
     for n, (left, right) in enumerate(read_pairs(file, _BACK), start=1):
         if left not in normals or right not in normals:

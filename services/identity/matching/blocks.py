@@ -1,9 +1,14 @@
-"""Blocks of a whole file: which pairs of records share a key, and which keys brought too many together to be used."""
+"""Blocks of a whole file: which pairs of records share a key, and which keys brought too many together to be used.
+
+A large file has more such pairs than can be compared. Then those go first that share most: keys count by their rarity,
+log2(records / records with the key), as in meta-blocking (Papadakis et al. 2014, weighted edge pruning).
+"""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from math import log2
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,9 +19,14 @@ from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
 
 Numbers: TypeAlias = NDArray[np.int64]
+Weights: TypeAlias = NDArray[np.int32]
 
 ALL_PAIRS = 600
 """Below so many records every pair is compared."""
+AFFORDABLE = 500_000
+"""Pairs that are always compared, however few records there are."""
+TIES = 1.2
+"""So much more than what can be afforded is compared rather than to cut between pairs that share equally much."""
 
 
 class Skipped(NamedTuple):
@@ -29,11 +39,15 @@ class Skipped(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    """Pairs to compare, as row numbers left < right, sorted; and what was not compared, by kind of key."""
+    """Pairs to compare, as row numbers left < right, sorted; and what was not compared.
+
+    `skipped` are keys over the cap, by kind; `weak` counts pairs that share a key and too little to be compared.
+    """
 
     left: Numbers
     right: Numbers
     skipped: tuple[Skipped, ...]
+    weak: int = 0
 
 
 class Keyed(NamedTuple):
@@ -45,17 +59,29 @@ class Keyed(NamedTuple):
     names: tuple[str, ...]
 
 
-def keyed(normals: Iterable[Normal], model: Model) -> Keyed:
-    """The keys of all records. Hashes are of this process alone: never store one."""
+def keyed(normals: Iterable[Normal], model: Model, first: int = 0) -> Keyed:
+    """The keys of records, which are numbered from `first`. Hashes are of this process alone: never store one."""
     hashes, rows, kinds = array("q"), array("i"), array("b")
     names: dict[str, int] = {}
-    for row, normal in enumerate(normals):
+    for row, normal in enumerate(normals, start=first):
         for key in keys(normal, model):
             hashes.append(hash(key))
             rows.append(row)
             kinds.append(names.setdefault(key.partition(":")[0], len(names)))
     return Keyed(
         np.frombuffer(hashes, np.int64), np.frombuffer(rows, np.int32), np.frombuffer(kinds, np.int8), tuple(names)
+    )
+
+
+def joined(parts: Sequence[Keyed]) -> Keyed:
+    """The keys of all parts, each of which numbered the kinds for itself."""
+    names = tuple(dict.fromkeys(name for part in parts for name in part.names))
+    numbers = [np.array([names.index(name) for name in part.names], np.int8) for part in parts]
+    return Keyed(
+        np.concatenate([np.zeros(0, np.int64), *(part.hashes for part in parts)]),
+        np.concatenate([np.zeros(0, np.int32), *(part.rows for part in parts)]),
+        np.concatenate([np.zeros(0, np.int8), *(at[part.kinds] for at, part in zip(numbers, parts, strict=True))]),
+        names,
     )
 
 
@@ -70,8 +96,11 @@ def candidates(found: Keyed, records: int, model: Model) -> Candidates:
     sizes = np.diff(np.r_[starts, len(hashes)])
     cap = _cap(sizes, records, model)
     used = (sizes > 1) & (sizes <= cap)
-    left, right = _pairs(rows, starts[used], sizes[used], records)
-    return Candidates(left, right, _skipped(kinds[starts], sizes, cap, found.names))
+    pairs, shared = _pairs(rows, starts[used], sizes[used], records)
+    strong = _strongest(shared, max(model.caps.compared * records, AFFORDABLE))
+    kept = pairs[strong]
+    skipped = _skipped(kinds[starts], sizes, cap, found.names)
+    return Candidates(kept // records, kept % records, skipped, len(pairs) - len(kept))
 
 
 def _cap(sizes: Numbers, records: int, model: Model) -> int:
@@ -83,16 +112,31 @@ def _cap(sizes: Numbers, records: int, model: Model) -> int:
     return max(affordable, model.caps.block // 2)
 
 
-def _pairs(rows: NDArray[np.int32], starts: Numbers, sizes: Numbers, records: int) -> tuple[Numbers, Numbers]:
-    """The distinct pairs of all blocks, by blocks of equal size at once."""
-    codes: list[Numbers] = []
+def _pairs(rows: NDArray[np.int32], starts: Numbers, sizes: Numbers, records: int) -> tuple[Numbers, Weights]:
+    """The distinct pairs of all blocks, left * records + right, sorted; and what the keys that each shares count."""
+    codes, weights = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
     for size in np.unique(sizes):
         first = starts[sizes == size]
         a, b = np.triu_indices(int(size), 1)
         members = rows[first[:, None] + np.arange(size)].astype(np.int64)
-        codes.append(np.unique((members[:, a] * records + members[:, b]).ravel()))
-    merged = np.unique(np.concatenate(codes)) if codes else np.zeros(0, np.int64)
-    return merged // records, merged % records
+        codes.append((members[:, a] * records + members[:, b]).ravel())
+        weights.append(np.full(len(codes[-1]), round(1000 * log2(records / int(size))), np.int32))
+    every, counted = np.concatenate(codes), np.concatenate(weights)
+    if not len(every):
+        return every, counted
+    order = np.argsort(every, kind="stable")
+    every, counted = every[order], counted[order]
+    firsts = np.flatnonzero(np.r_[True, every[1:] != every[:-1]])
+    return every[firsts], np.add.reduceat(counted, firsts)
+
+
+def _strongest(shared: Weights, most: int) -> NDArray[np.bool_]:
+    """About as many of the pairs as can be afforded, those that share most; equal ones stay or go together."""
+    if len(shared) <= most:
+        return np.ones(len(shared), np.bool_)
+    least = np.partition(shared, len(shared) - most)[len(shared) - most]
+    kept: NDArray[np.bool_] = shared >= least
+    return kept if kept.sum() <= TIES * most else shared > least
 
 
 def _skipped(kinds: NDArray[np.int8], sizes: Numbers, cap: int, names: Sequence[str]) -> tuple[Skipped, ...]:

@@ -105,10 +105,14 @@ class Guards(msgspec.Struct, frozen=True):
 
 
 class Caps(msgspec.Struct, frozen=True):
-    """`block`: how many records one key may bring together; `pairs`: pairs compared per record of a whole file."""
+    """`block`: how many records one key may bring together.
+
+    Of a whole file, per record: `pairs` that share a key, and of these `compared`, where the file is large.
+    """
 
     block: int = 60
     pairs: int = 40
+    compared: int = 6
 
 
 class Model(msgspec.Struct, frozen=True, dict=True):

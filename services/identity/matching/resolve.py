@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.identity.matching.blocks import Candidates, Numbers, Skipped, candidates, keyed
+from services.identity.matching.blocks import Candidates, Keyed, Numbers, Skipped, candidates, joined, keyed
 from services.identity.matching.clusters import Held, Pair, cluster
 from services.identity.matching.compare import Levels, compare
 from services.identity.matching.estimate import fit
@@ -17,12 +16,13 @@ from services.identity.matching.frequencies import learn
 from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
 from services.identity.matching.rows import ById, Rows
+from services.identity.matching.spans import over
 from services.identity.matching.vectors import Vectors, concatenate, stack, totals
 
 CHUNK = 50_000
 """Pairs that are compared at once."""
-FORK_FROM = 200_000
-"""Pairs from which on a second process is worth its start."""
+RECORDS = 20_000
+"""Records whose keys are made at once."""
 
 
 class Resolution(NamedTuple):
@@ -30,7 +30,7 @@ class Resolution(NamedTuple):
 
     `held` are pairs that would have merged and the guard that kept them apart. `model` is the one that weighed: the
     given one with the frequencies and shares of this file. `compared` pairs shared a key; `skipped` are the keys that
-    were too common to be used.
+    were too common to be used, and `weak` pairs shared too little beside the others to be compared.
     """
 
     clusters: tuple[tuple[str, ...], ...]
@@ -39,6 +39,7 @@ class Resolution(NamedTuple):
     model: Model
     compared: int
     skipped: tuple[Skipped, ...]
+    weak: int = 0
 
 
 def resolve(
@@ -51,8 +52,8 @@ def resolve(
     """
     rows = Rows(records)
     model = model.fitted(len(rows), learn(rows.normals(), model.frequencies))
-    found = candidates(keyed(rows.normals(), model), len(rows), model)
-    vectors = _compare_all(rows, found, model, processes)
+    found = candidates(joined(over(_keyed, (rows, model), len(rows), RECORDS, processes)), len(rows), model)
+    vectors = concatenate(over(_compare, (rows, found, model), len(found.left), CHUNK, processes))
     if adapt:
         model = fit(vectors, rows, model)
     weights = _weights(vectors, model)
@@ -64,7 +65,7 @@ def resolve(
     pairs.sort(key=lambda pair: (-pair.weight, pair.a, pair.b))
     wanted = {rows.ids[row]: row for row in {*left, *right}}
     result = cluster(pairs, ById(rows, wanted), model)
-    return Resolution(result.clusters, tuple(pairs), result.held, model, len(found.left), found.skipped)
+    return Resolution(result.clusters, tuple(pairs), result.held, model, len(found.left), found.skipped, found.weak)
 
 
 def _weights(vectors: Vectors, model: Model) -> NDArray[np.int64]:
@@ -73,31 +74,12 @@ def _weights(vectors: Vectors, model: Model) -> NDArray[np.int64]:
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 
-def _compare_all(rows: Rows, found: Candidates, model: Model, processes: int) -> Vectors:
-    """Compares all candidates, in forked processes where there are many: a fork shares the records."""
-    spans = [(at, min(at + CHUNK, len(found.left))) for at in range(0, len(found.left), CHUNK)]
-    if processes < 2 or len(found.left) < FORK_FROM or "fork" not in multiprocessing.get_all_start_methods():
-        return concatenate([_compare(rows, found.left[a:b], found.right[a:b], model) for a, b in spans])
-    context = multiprocessing.get_context("fork")
-    with context.Pool(processes, _share, (rows, found, model)) as pool:
-        return concatenate(pool.map(_compare_span, spans, chunksize=1))
+def _keyed(start: int, end: int, rows: Rows, model: Model) -> Keyed:
+    return keyed(rows.normals(start, end), model, start)
 
 
-_shared: list[tuple[Rows, Candidates, Model]] = []
-"""What a forked process works on; empty in every other one."""
-
-
-def _share(rows: Rows, found: Candidates, model: Model) -> None:
-    _shared[:] = [(rows, found, model)]
-
-
-def _compare_span(span: tuple[int, int]) -> Vectors:
-    rows, found, model = _shared[0]
-    return _compare(rows, found.left[slice(*span)], found.right[slice(*span)], model)
-
-
-def _compare(rows: Rows, left: Numbers, right: Numbers, model: Model) -> Vectors:
-    return stack(_levels(rows, left, right, model))
+def _compare(start: int, end: int, rows: Rows, found: Candidates, model: Model) -> Vectors:
+    return stack(_levels(rows, found.left[start:end], found.right[start:end], model))
 
 
 def _levels(rows: Rows, left: Numbers, right: Numbers, model: Model) -> Iterator[Levels]:

@@ -11,7 +11,7 @@ from services.identity.matching.matcher import Matcher
 from services.identity.matching.model import Caps, shipped
 from services.identity.matching.record import Normal
 from services.identity.matching.resolve import resolve
-from services.identity.matching.rows import Packed
+from services.identity.matching.rows import Packed, packed
 from tests.identity.matching.people import named, normals
 
 MODEL = shipped()
@@ -95,14 +95,12 @@ def test_a_packed_file_gives_the_same_answer_as_a_list_in_any_order() -> None:
         (f"{name}{n}", named(given=name, birth=f"198{i}-0{n + 1}-11")) for i, name in enumerate(names) for n in (0, 0)
     ]
     records = [(f"{record}-{n}", normal) for n, (record, normal) in enumerate(records)]
-    packed = Packed()
-    for record, normal in reversed(records):
-        packed.append(record, normal)
+    back = records[::-1]
 
     found = resolve(records, MODEL)
 
     assert len(found.clusters) == len(names)
-    assert resolve(packed, MODEL) == found
+    assert resolve(Packed([record for record, _ in back], [packed(normal) for _, normal in back]), MODEL) == found
 
 
 def test_a_file_without_a_pair_has_no_cluster() -> None:

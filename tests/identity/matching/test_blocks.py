@@ -1,0 +1,62 @@
+"""Which pairs of a large file are compared, and that several processes find the same."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from services.identity.matching import blocks, resolve
+from services.identity.matching.blocks import Keyed, candidates, joined, keyed
+from services.identity.matching.model import Caps, shipped
+from services.identity.matching.normalise.record import normalise
+from services.identity.matching.record import Raw
+from tests.identity.matching.people import named
+from tests.support.population import generate
+
+MODEL = shipped()
+
+
+def entries(*blocks_: tuple[int, ...]) -> Keyed:
+    """One key per block of rows."""
+    rows = [(hash(("key", n)), row) for n, block in enumerate(blocks_) for row in block]
+    hashes, numbers = zip(*rows, strict=True)
+    return Keyed(np.array(hashes, np.int64), np.array(numbers, np.int32), np.zeros(len(rows), np.int8), ("some",))
+
+
+def test_where_not_all_can_be_compared_those_are_that_share_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "AFFORDABLE", 2)
+    crowd = tuple(range(30))
+    found = entries(crowd, (0, 1), (0, 1), (40, 41))
+    model = msgspec.structs.replace(MODEL, caps=Caps(compared=0))
+
+    told = candidates(found, blocks.ALL_PAIRS + 1, model)
+
+    pairs = set(zip(told.left.tolist(), told.right.tolist(), strict=True))
+    assert pairs == {(0, 1), (40, 41)}
+    assert told.weak + len(pairs) == 30 * 29 // 2 + 1
+
+
+def test_keys_made_in_parts_are_the_keys_of_the_whole() -> None:
+    normals = [named(given=name) for name in ("Anna", "Bob", "Carl", "Dora")]
+
+    whole = keyed(normals, MODEL)
+    parts = joined([keyed(normals[:1], MODEL), keyed((), MODEL, 1), keyed(normals[1:], MODEL, 1)])
+
+    assert parts.rows.tolist() == whole.rows.tolist()
+    assert parts.hashes.tolist() == whole.hashes.tolist()
+    assert [parts.names[n] for n in parts.kinds] == [whole.names[n] for n in whole.kinds]
+
+
+def test_two_processes_find_what_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = generate(900, 4)
+    records = [
+        (row["id"], normalise(Raw(full=row.get("full_name", ""), emails=(row.get("email", ""),)))) for row in made.rows
+    ]
+    monkeypatch.setattr(resolve, "RECORDS", 100)
+    monkeypatch.setattr(resolve, "CHUNK", 500)
+
+    alone = resolve.resolve(records, MODEL)
+
+    assert len(alone.pairs) > 20
+    assert resolve.resolve(records, MODEL, processes=2) == alone
