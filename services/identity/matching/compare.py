@@ -123,10 +123,9 @@ def _extras(a: Normal, b: Normal, model: Model) -> tuple[int, int]:
 
 def parts_of(levels: Levels, model: Model) -> list[int]:
     """The weight of each field in the order of FIELDS."""
-    weights, rare = model.weights, model.rare
     return [
-        weights[i][code] + (rarity if rare[i][code] else 0)
-        for i, (code, rarity) in enumerate(zip(levels.codes, levels.rarities, strict=True))
+        table[code] + (rarity if rare[code] else 0) if code else 0
+        for code, rarity, table, rare in zip(levels.codes, levels.rarities, model.weights, model.rare, strict=True)
     ]
 
 

@@ -16,6 +16,8 @@ MOST = 6
 
 def compare_phones(a: tuple[Phone, ...], b: tuple[Phone, ...], frequencies: Frequencies) -> tuple[int, int]:
     """1 exact, 2 one digit off, 3 different; placeholders are unknown."""
+    if not a or not b:
+        return 0, 0
     left = [phone.number for phone in a[:MOST] if not phone.placeholder]
     right = [phone.number for phone in b[:MOST] if not phone.placeholder]
     if not left or not right:
@@ -28,11 +30,15 @@ def compare_phones(a: tuple[Phone, ...], b: tuple[Phone, ...], frequencies: Freq
 
 def _same_line(a: str, b: str) -> bool:
     """The same number with and without a country or trunk code."""
+    if len(a) == len(b) or a[-1:] != b[-1:]:
+        return False
     return min(len(a), len(b)) >= 8 and abs(len(a) - len(b)) <= 4 and (a.endswith(b) or b.endswith(a))
 
 
 def compare_emails(a: tuple[Email, ...], b: tuple[Email, ...], frequencies: Frequencies) -> tuple[int, int]:
     """1 exact, 2 the same local part elsewhere, 3 a slip apart, 4 different; placeholders are unknown."""
+    if not a or not b:
+        return 0, 0
     left = [email for email in a[:MOST] if not email.placeholder]
     right = [email for email in b[:MOST] if not email.placeholder]
     if not left or not right:
@@ -53,6 +59,8 @@ def compare_emails(a: tuple[Email, ...], b: tuple[Email, ...], frequencies: Freq
 
 def compare_identities(a: tuple[Identity, ...], b: tuple[Identity, ...], frequencies: Frequencies) -> tuple[int, int]:
     """1 exact, 2 a slip apart, 3 different, over the types that both have."""
+    if not a or not b:
+        return 0, 0
     best, rarities = 0, []
     for x in a[:MOST]:
         for y in b[:MOST]:
@@ -142,6 +150,8 @@ def _text(a: str, b: str) -> int:
 
 
 def _city(a: Home, b: Home) -> tuple[int, str]:
+    if a.city and a.city == b.city and not a.district and not b.district:
+        return 1, a.city
     left = [name for name in (a.city, a.district) if name]
     right = [name for name in (b.city, b.district) if name]
     if not left or not right:

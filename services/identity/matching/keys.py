@@ -7,6 +7,7 @@ together is capped where keys are used, and shown (see blocks.py and matcher.py)
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import product
 
 from services.identity.matching.model import Model
@@ -21,6 +22,7 @@ _SOUNDS = str.maketrans(
 _REPEATED = re.compile(r"(.)\1+")
 
 
+@lru_cache(maxsize=65536)
 def skeleton(word: str) -> str:
     """The first letter and the next consonants of a word, alike for most slips: smith and smyth, peter and petre."""
     head, tail = word[:1], word[1:].replace("ph", "f").translate(_SOUNDS)

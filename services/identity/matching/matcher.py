@@ -7,7 +7,10 @@ about a pair. Keys are stored as hashes of this process and records in packed fo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from heapq import nsmallest
+from itertools import islice
+from math import log2
 from typing import NamedTuple
 
 import msgspec
@@ -16,6 +19,15 @@ from services.identity.matching.compare import Band, Levels, band, compare, tota
 from services.identity.matching.keys import keys
 from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
+
+
+_LITTLE = 3000
+"""A pair is compared if its keys are worth one that only eight records have, in thousandths of a bit."""
+_FEW = 600
+"""Records up to which all that share a key are compared."""
+_BITS = [1000 * bits for bits in range(64)]
+_WORTH = [0, *(round(1000 * log2(size)) for size in range(1, 4096))]
+"""What a key is worth less the more records have it."""
 
 
 class Candidate(NamedTuple):
@@ -30,8 +42,8 @@ class Candidate(NamedTuple):
 class Found(NamedTuple):
     """Candidates from the review threshold on, the strongest first, ties by id.
 
-    `compared` records shared a key. `skipped` are the kinds of keys under which there are too many records to compare
-    with all: only the first `cap` of them were.
+    `compared` records shared most: keys count by their rarity, and only the nearest are compared. `skipped` are the
+    kinds of keys under which there are too many records for the key to say anything.
     """
 
     candidates: tuple[Candidate, ...]
@@ -106,24 +118,35 @@ class Matcher:
         return tuple(sorted({key.partition(":")[0] for key in shared}))
 
     def _find(self, normal: Normal, made: tuple[str, ...], without: int) -> Found:
-        rows: dict[int, None] = {}
-        skipped: list[str] = []
-        blocks, cap = self._blocks, self.model.caps.block
+        shared: dict[int, int] = {}
+        full: dict[str, list[int]] = {}
+        blocks, caps, known = self._blocks, self.model.caps, shared.get
+        whole = _BITS[len(self._rows).bit_length()]
         for key in made:
             block = blocks.get(hash(key))
             if block is None:
                 continue
             if isinstance(block, int):
-                rows[block] = None
-                continue
-            rows.update(dict.fromkeys(block))
-            if len(block) >= cap:
-                skipped.append(key.partition(":")[0])
-        rows.pop(without, None)
-        candidates = self._weigh(normal, rows)
-        return Found(candidates, len(rows), tuple(dict.fromkeys(skipped)))
+                shared[block] = known(block, 0) + whole
+            elif len(block) < caps.block:
+                worth = whole - _WORTH[len(block)]
+                for row in block:
+                    shared[row] = known(row, 0) + worth
+            else:
+                full[key.partition(":")[0]] = block
+        shared.pop(without, None)
+        least = whole - _LITTLE
+        rows = [row for row, worth in shared.items() if worth >= least]
+        if len(self._rows) <= _FEW:
+            rows = [*shared, *(row for block in full.values() for row in block if row not in shared and row != without)]
+        elif len(rows) > caps.nearest:
+            rows = nsmallest(caps.nearest, rows, key=lambda row: (-shared[row], row))
+        elif not rows:
+            crowd = (row for block in full.values() for row in block if row != without)
+            rows = [*nsmallest(caps.nearest, shared, key=lambda row: (-shared[row], row)), *islice(crowd, caps.nearest)]
+        return Found(self._weigh(normal, rows), len(rows), tuple(full))
 
-    def _weigh(self, normal: Normal, rows: dict[int, None]) -> tuple[Candidate, ...]:
+    def _weigh(self, normal: Normal, rows: Iterable[int]) -> tuple[Candidate, ...]:
         model, decode, packed = self.model, self._decode, self._packed
         least = min(model.review, model.merge)
         found = []

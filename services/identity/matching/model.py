@@ -113,6 +113,7 @@ class Caps(msgspec.Struct, frozen=True):
     block: int = 60
     pairs: int = 40
     compared: int = 6
+    nearest: int = 5
 
 
 class Model(msgspec.Struct, frozen=True, dict=True):

@@ -9,7 +9,8 @@ from services.identity.matching.likeness import CLOSE, EXACT, SIMILAR, likeness
 from services.identity.matching.record import Birth, PersonName
 
 _EXACT, _SOUND, _NICKNAME, _PART, _CLOSE, _SIMILAR, _DIFFER = range(1, 8)
-_BY_LIKENESS = {EXACT: _EXACT, CLOSE: _CLOSE, SIMILAR: _SIMILAR}
+_LIKE = (_EXACT, _CLOSE, _SIMILAR, _DIFFER)
+"""Level of a name by its likeness."""
 
 
 class Names(NamedTuple):
@@ -44,7 +45,7 @@ def _badness(names: Names) -> float:
 
 
 def _compare(a: PersonName, b: PersonName, frequencies: Frequencies) -> Names:
-    if (b.family, b.given, b.han) < (a.family, a.given, a.han):
+    if b.family < a.family or (b.family == a.family and (b.given, b.han) < (a.given, a.han)):
         a, b = b, a  # whichever comes first, the answer is the same
     suffix = 0 if not a.suffix or not b.suffix else 1 if a.suffix == b.suffix else 2
     a_given, a_family, a_sure = _parts(a)
@@ -52,16 +53,16 @@ def _compare(a: PersonName, b: PersonName, frequencies: Frequencies) -> Names:
     given, family = _level(a_given, b_given), _level(a_family, b_family)
     swapped = False
     if given != _EXACT or family != _EXACT:
-        given_2, family_2 = _level(a_given, b_family), _level(a_family, b_given)
+        given_2 = _level(a_given, b_family)
+        family_2 = _level(a_family, b_given) if given_2 < _DIFFER else _DIFFER
         price = _SWAP if a_sure and b_sure else 0.0
-        crossed = _RANK[given_2] + _RANK[family_2] + price < _RANK[given] + _RANK[family]
-        if crossed and max(given_2, family_2) < _DIFFER:
+        if family_2 < _DIFFER and _RANK[given_2] + _RANK[family_2] + price < _RANK[given] + _RANK[family]:
             given, family, swapped = given_2, family_2, bool(price)
             b_given, b_family = b_family, b_given
     middle = 0
     if given in (_EXACT, _PART) and (" " in a_given or " " in b_given):
         given, middle = _middle(a_given, b_given, given)
-    if given > _NICKNAME and _nicknames(a, b, a_given, b_given):
+    if given > _NICKNAME and (a.roots or b.roots) and _nicknames(a, b, a_given, b_given):
         given = _NICKNAME
     han_family, han_given = han_parts(a) if a.han and b.han else ("", "")
     if han_given and a.han != b.han:
@@ -97,14 +98,14 @@ def _level(a: str, b: str) -> int:
         return _words(a, b)
     if len(a) == 1 or len(b) == 1:
         return _PART if a[0] == b[0] else _DIFFER
-    return _BY_LIKENESS.get(likeness(a, b), _DIFFER)
+    return _LIKE[likeness(a, b)]
 
 
 def _words(a: str, b: str) -> int:
     """Names of several words: together, or one within the other, or the best two words."""
     whole = likeness(a.replace(" ", ""), b.replace(" ", ""))
     if whole <= CLOSE:
-        return _BY_LIKENESS[whole]
+        return _LIKE[whole]
     left, right = a.split()[:6], b.split()[:6]
     if left[0] == right[0] or set(left) <= set(right) or set(right) <= set(left):
         return _PART
@@ -127,7 +128,7 @@ def _middle(a: str, b: str, given: int) -> tuple[int, int]:
 
 
 def _nicknames(a: PersonName, b: PersonName, a_given: str, b_given: str) -> bool:
-    if not a_given or not b_given or not (a.roots or b.roots):
+    if not a_given or not b_given:
         return False
     if a_given.split(" ", 1)[0] == b_given.split(" ", 1)[0]:
         return False
