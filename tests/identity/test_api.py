@@ -26,6 +26,7 @@ from tests.identity.people import person
 from tests.identity.world import World, customers
 
 pytestmark = pytest.mark.server
+PHONE = "+49309018201"
 
 REASON = "same passport"
 
@@ -104,7 +105,7 @@ async def test_a_person_links_and_separates_customers(world: World, http: Http) 
 
 async def test_a_separation_keeps_together_what_shares_evidence(world: World, http: Http) -> None:
     a, b, c = customers(3)
-    await world.take(*((customer, person("Ann", "Lee", phone="+4930123")) for customer in (a, b, c)))
+    await world.take(*((customer, person("Ann", "Lee", phone=PHONE)) for customer in (a, b, c)))
     before = {(str(row["a"]), str(row["b"])) for row in world.rows("links")}
 
     await http.separate(a, b)
@@ -130,10 +131,10 @@ async def test_separated_customers_are_kept_apart_until_the_ban_is_lifted(world:
 
 async def test_a_rule_does_not_link_what_a_person_separated(world: World, http: Http) -> None:
     a, b, later = customers(3)
-    await world.take((a, person("Ann", "Lee", tax="1")), (b, person("Ann", "Lee", tax="1", phone="+4930123")))
+    await world.take((a, person("Ann", "Lee", tax="4711")), (b, person("Ann", "Lee", tax="4711", phone=PHONE)))
     await http.separate(b, a)
 
-    await world.take((later, person("Ann", "Lee", tax="1", phone="+4930123")))
+    await world.take((later, person("Ann", "Lee", tax="4711", phone=PHONE)))
 
     assert world.identities() == {a: a, b: b, later: b}
 
@@ -192,20 +193,23 @@ async def test_numbers_and_aliases_lead_to_their_customer(world: World, http: Ht
     own = (await http.ask("GET", f"/numbers/{typed}")).json()
     alias = (await http.ask("GET", "/numbers/old-7")).json()
 
-    assert own == {
+    assert own.items() >= {
         "number": render(1),
         "well_formed": True,
         "check_ok": True,
         "known": True,
         "customer": a,
         "reason": None,
-    }
+        "current": render(1),
+        "identity": a,
+        "rule": "numbering.default.v1",
+    }.items()
     assert (alias["number"], alias["known"], alias["customer"]) == ("old-7", True, b)
 
 
 @pytest.mark.parametrize(
     ("typed", "reason"),
-    [(render(9), "never given out"), (render(9)[:-1] + "?", "only be"), ("C0000009" + "0", "check digit")],
+    [(render(9), "never given out"), (render(9)[:-1] + "?", "only be"), ("C0000009" + "0", "check does not fit")],
 )
 async def test_a_number_that_leads_nowhere_says_why(http: Http, typed: str, reason: str) -> None:
     found = (await http.ask("GET", f"/numbers/{typed.replace('?', '%3F')}")).json()

@@ -9,6 +9,7 @@ from eventsourcing.persistence import DataError
 
 from services.identity import number_store, store
 from services.identity.application import Link
+from services.identity.matching.model import shipped, uncounted
 from services.identity.numbering.rule import read
 from shared.errors import Conflict
 from shared.eventlog.log import Transaction
@@ -20,7 +21,8 @@ from tests.support.customer_topic import CAUSE
 
 pytestmark = pytest.mark.server
 
-ANN = person("Ann", "Lee", born="1980-02-03", phone="+4930123", tax="1234")
+PHONE = "+49309018201"
+ANN = person("Ann", "Lee", born="1980-02-03", phone=PHONE, tax="4711")
 
 
 async def test_every_new_customer_gets_the_next_number(world: World) -> None:
@@ -63,12 +65,13 @@ def _fail_after_taking(tx: Transaction, serials: int) -> None:
 async def test_customers_that_share_evidence_become_one_identity(world: World) -> None:
     ann, bob, again = customers(3)
 
-    await world.take((ann, ANN), (bob, person("Bob", "Lee", phone="+4930123")))
-    await world.take((again, person("ann", "LEE", phone="+4930123")))
+    await world.take((ann, ANN), (bob, person("Bob", "Lee", phone=PHONE)))
+    await world.take((again, person("ann", "LEE", phone=PHONE)))
 
     (linked,) = [event for event in world.events() if isinstance(event.data, Linked)]
     assert isinstance(linked.data, Linked)
-    assert (linked.data.a, linked.data.b, linked.data.evidence) == (again, ann, ("name-phone",))
+    assert (linked.data.a, linked.data.b) == (ann, again)
+    assert linked.data.evidence
     assert [(move.customer, move.identity) for move in linked.data.moves] == [(again, ann)]
     assert world.identities() == {ann: ann, bob: bob, again: ann}
     assert [row["position"] for row in world.rows("links")] == [linked.position]
@@ -80,7 +83,7 @@ async def test_what_a_rule_does_tells_its_cause(world: World) -> None:
     await world.take((ann, ANN), (again, ANN))
 
     *_, linked = world.events()
-    assert (linked.actor.kind, linked.actor.id) == ("rule", "match.exact.v1")
+    assert (linked.actor.kind, linked.actor.id) == ("rule", uncounted(shipped()).id)
     assert (linked.correlation, linked.purpose, linked.depth) == (CAUSE.correlation, CAUSE.purpose, 1)
     assert linked.customer == again
     assert linked.causation not in (linked.id, linked.correlation)
@@ -91,7 +94,7 @@ async def test_the_split_into_batches_does_not_matter(world: World) -> None:
     events = [
         (ids[0], ANN),
         (ids[1], person("Bob", "Ray", email="b@x.org")),
-        (ids[2], person("Ann", "Lee", phone="+4930123", email="a@x.org")),
+        (ids[2], person("Ann", "Lee", phone=PHONE, email="a@x.org")),
         (ids[3], person("Ann", "Lee", email="a@x.org")),
         (ids[1], facts.NameCorrected(name=facts.Name(full="Bob Roy", given="Bob", family="Roy"))),
         (ids[4], person("Bob", "Ray", email="b@x.org")),
@@ -107,14 +110,14 @@ async def test_the_split_into_batches_does_not_matter(world: World) -> None:
         ids[1]: ids[1],
         ids[2]: ids[0],
         ids[3]: ids[0],
-        ids[4]: ids[4],
+        ids[4]: ids[1],
         ids[5]: ids[1],
     }
 
 
 async def test_a_correction_brings_customers_together(world: World) -> None:
     ann, other = customers(2)
-    await world.take((ann, ANN), (other, person("Anne", "Leigh", phone="+4930123")))
+    await world.take((ann, ANN), (other, person("Eve", "Kane", phone=PHONE)))
 
     await world.take((other, facts.NameCorrected(name=facts.Name(full="Ann Lee", given="Ann", family="Lee"))))
 
@@ -124,7 +127,7 @@ async def test_a_correction_brings_customers_together(world: World) -> None:
 async def test_evidence_that_was_taken_back_links_nobody_any_more(world: World) -> None:
     ann, later = customers(2)
     await world.take((ann, person("Ann", "Lee", born="1980-02-03")))
-    await world.take((ann, facts.BirthDateSet(birth_date=date(1981, 2, 3))))
+    await world.take((ann, facts.BirthDateSet(birth_date=date(1955, 11, 21))))
 
     await world.take((later, person("Ann", "Lee", born="1980-02-03")))
 
