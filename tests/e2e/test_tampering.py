@@ -8,6 +8,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import psycopg
@@ -128,22 +129,24 @@ def test_two_histories_signed_with_the_logs_own_keys_are_given_away_by_the_witne
 
 
 def test_a_document_altered_in_a_view_is_found(system: Tampered) -> None:
-    async def rename(chosen: dict[str, str], name: str) -> tuple[str, str]:
+    async def altered(chosen: dict[str, Any], archived: bool) -> tuple[str, bool]:  # noqa: FBT001 as it stands there
         mongo = connect(running_state(system.home).servers["mongo"].url)
         try:
             database = mongo.database("custlog")
             active = await database["aliases"].find_one({"_id": "directory"})
             assert active is not None
-            before = await database[active["active"]].find_one_and_update(chosen, {"$set": {"name": name}})
-            return before["_id"], before["name"]
+            before = await database[active["active"]].find_one_and_update(
+                chosen, {"$set": {"members.0.archived": archived}}
+            )
+            return before["_id"], before["members"][0]["archived"]
         finally:
             await mongo.close()
 
-    document, before = asyncio.run(rename({}, "Somebody Else"))
+    document, before = asyncio.run(altered({"archived": False}, archived=True))
     try:
         (alarm,) = system.alarms("--views")
     finally:
-        asyncio.run(rename({"_id": document}, before))
+        asyncio.run(altered({"_id": document}, before))
 
     assert (alarm["kind"], alarm["log"]) == ("view", "directory")
     assert document in alarm["sentence"]

@@ -193,17 +193,20 @@ async def test_numbers_and_aliases_lead_to_their_customer(world: World, http: Ht
     own = (await http.ask("GET", f"/numbers/{typed}")).json()
     alias = (await http.ask("GET", "/numbers/old-7")).json()
 
-    assert own.items() >= {
-        "number": render(1),
-        "well_formed": True,
-        "check_ok": True,
-        "known": True,
-        "customer": a,
-        "reason": None,
-        "current": render(1),
-        "identity": a,
-        "rule": "numbering.default.v1",
-    }.items()
+    assert (
+        own.items()
+        >= {
+            "number": render(1),
+            "well_formed": True,
+            "check_ok": True,
+            "known": True,
+            "customer": a,
+            "reason": None,
+            "current": render(1),
+            "identity": a,
+            "rule": "numbering.default.v1",
+        }.items()
+    )
     assert (alias["number"], alias["known"], alias["customer"]) == ("old-7", True, b)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 import pytest
@@ -195,6 +196,19 @@ def test_a_guard_holds_a_merge_back_and_asks() -> None:
 
     assert isinstance(opened, ReviewOpened)
     assert (opened.why, opened.weight, state.members) == ("code", STRONG, {A: {A}, B: {B}})
+
+
+@pytest.mark.parametrize(("against", "together"), [("bridge", {A, B, C}), ("code", {A, C})])
+def test_what_a_person_says_of_two_takes_nobody_away_but_for_what_no_one_can_have_twice(
+    against: str, together: set[str]
+) -> None:
+    def guard(left: Collection[str], right: Collection[str]) -> str | None:
+        return against if {B, C} <= {*left, *right} else None
+
+    state = matched((A, B, STRONG))
+    follow(state, assert_same(state, A, C, "same passport"), (A, C), found((A, B, STRONG)), guard=guard)
+
+    assert state.members[A] == together
 
 
 def test_an_older_manual_link_was_an_assertion_and_an_older_separation_kept_everybody_apart() -> None:

@@ -80,7 +80,7 @@ class NumbersMachine(RuleBasedStateMachine):
     @rule(target=registered, family=families)
     def somebody_registers(self, family: str) -> str:
         (customer,) = customers(1)
-        self._publish(self.topic.record(customer, person("Ann", family, phone="+4930123")))
+        self._publish(self.topic.record(customer, person("Ann", family, phone="+49309018201")))
         return customer
 
     @rule(customer=registered, family=families)

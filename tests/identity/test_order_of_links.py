@@ -45,7 +45,7 @@ def test_the_moves_in_their_order_lead_to_the_identities_of_the_tables(told: lis
     for number, family in told:
         customer = ids[number]
         renamed = NameCorrected(name=Name(full=f"Ann {family}", given="Ann", family=family))
-        fact = renamed if customer in known else person("Ann", family, phone="+4930123")
+        fact = renamed if customer in known else person("Ann", family, phone="+49309018201")
         known.add(customer)
         records.append(topic.record(customer, fact))
     for start in range(0, len(records), cut):

@@ -23,6 +23,12 @@ It must answer the same for the sides the other way round, and be pure.
 
 NEVER = "never"
 """Why a pair is held back: an assertion keeps the two sides apart."""
+MEANS = frozenset({"bridge", "birth_date", "given_name"})
+"""Guards that go by most pairs between two sides.
+
+Whoever stands on a side by an assertion alone is left out of them: what a person said of two takes no third one away whom
+evidence had brought there.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +92,17 @@ def cluster(
     held: list[Held] = []
     here = [said for said in sorted(same) if said[0] in members and said[1] in members]
     accepted.extend((said, None) for said in here if _unite(members, said))
+    silent = {end for said in here for end in said}
     for candidate in strongest_first(scored, "merge"):
         a, b = candidate.ends
         if a not in members or b not in members or members[a] is members[b]:
             continue
         why = NEVER if across(never, members[a], members[b]) else guard(members[a], members[b])
+        if why in MEANS and not silent.isdisjoint(members[a] | members[b]):
+            why = guard(members[a] - silent | {a}, members[b] - silent | {b})
         if why is None:
             _unite(members, (a, b))
+            silent -= {a, b}
             accepted.append(((a, b), candidate))
         else:
             held.append(Held(candidate, why))
