@@ -26,8 +26,8 @@ NEVER = "never"
 MEANS = frozenset({"bridge", "birth_date", "given_name"})
 """Guards that go by most pairs between two sides.
 
-Whoever stands on a side by an assertion alone is left out of them: what a person said of two takes no third one away whom
-evidence had brought there.
+Whoever stands on a side by an assertion alone is left out of them: what a person said of two takes no third one away
+whom evidence had brought there.
 """
 
 
