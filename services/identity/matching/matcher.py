@@ -20,7 +20,6 @@ from services.identity.matching.keys import keys
 from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
 
-
 _LITTLE = 3000
 """A pair is compared if its keys are worth one that only eight records have, in thousandths of a bit."""
 _FEW = 600
