@@ -129,7 +129,7 @@ def test_two_histories_signed_with_the_logs_own_keys_are_given_away_by_the_witne
 
 
 def test_a_document_altered_in_a_view_is_found(system: Tampered) -> None:
-    async def altered(chosen: dict[str, Any], archived: bool) -> tuple[str, bool]:  # noqa: FBT001 as it stands there
+    async def altered(chosen: dict[str, Any], archived: bool) -> tuple[str, bool]:
         mongo = connect(running_state(system.home).servers["mongo"].url)
         try:
             database = mongo.database("custlog")
