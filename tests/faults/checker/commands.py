@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from shared.events.envelope import Recorded
+from shared.events.identity import Asserted
 from tests.faults.checker import imports
 from tests.faults.checker.content import differing
 from tests.faults.checker.evidence import IMPORT, Attempt, Evidence, Outcome
@@ -179,13 +180,25 @@ def _must_store(attempt: Attempt) -> bool:
 
 
 def _content(command: Command, attempt: Attempt, streams: Streams) -> list[str]:
-    if command.log == "identity":
-        # What follows from a decision (other members are linked again) stands behind the decision itself.
-        wrong = differing(attempt.body, command.events[:1], erased=command.erased)
-    else:
-        earlier = _earlier(command, attempt, streams)
-        wrong = differing(attempt.body, command.events, earlier, erased=command.erased)
+    earlier = [] if command.log == "identity" else _earlier(command, attempt, streams)
+    wrong = unlike(command, attempt.body, earlier)
     return [f"{command}: {', '.join(wrong)} in the log is not what was sent."] if wrong else []
+
+
+def unlike(command: Command, body: Any, earlier: Sequence[Recorded] = ()) -> list[str]:
+    """The names of the body's fields that the log does not say in the same way.
+
+    What was said of two customers stands in an assertion; what it ends, and what follows for others, stands beside it.
+    """
+    if command.log != "identity" or not command.events:
+        return differing(body, command.events, earlier, erased=command.erased)
+    said = [event.data for event in command.events if isinstance(event.data, Asserted)]
+    if not said or not isinstance(body, Mapping):
+        return differing(body, command.events[:1], erased=command.erased)
+    named = [one for one in said if {body.get("a"), body.get("b")} <= {one.a, *one.others}]
+    if not named:
+        return ["a", "b"]
+    return [] if any(one.reason == body.get("reason") for one in named) else ["reason"]
 
 
 def _earlier(command: Command, attempt: Attempt, streams: Streams) -> list[Recorded]:
@@ -201,7 +214,7 @@ def _earlier(command: Command, attempt: Attempt, streams: Streams) -> list[Recor
 def _body_of(command: Command, unknown: Sequence[Attempt]) -> Attempt:
     """Which of several bodies under one key it was: the one that fits, for any may have been first."""
     return next(
-        (one for one in unknown if not differing(one.body, command.events, erased=command.erased)),
+        (one for one in unknown if not unlike(command, one.body)),
         unknown[0],
     )
 

@@ -11,8 +11,9 @@ from msgspec.structs import replace as with_values
 
 from shared.events import customer as told
 from shared.events.envelope import Contract, Recorded
+from shared.events.identity import Asserted, AssertionEnded
 from shared.ids import derive
-from tests.faults.checker.commands import judge
+from tests.faults.checker.commands import Command, judge, unlike
 from tests.faults.checker.content import differing
 from tests.faults.checker.evidence import Attempt, Evidence, Fault
 from tests.faults.checker.examples import ADA, BOB, altered, attempt_of, evidence_of, whole
@@ -158,6 +159,9 @@ def test_an_identity_command_that_says_changed_has_an_event() -> None:
     assert "holds nothing of it" in violations(replace(whole(), attempts=[link], remembered=remembered))
 
 
+CARL = an_id("carl")
+
+
 def event(data: Contract) -> list[Recorded]:
     return [recorded(data, ADA)]
 
@@ -238,3 +242,21 @@ def test_two_customers_under_one_external_id_are_a_violation() -> None:
     history = History().tell(ADA, customer_registered(external_id="x")).tell(BOB, customer_registered(external_id="x"))
 
     assert "2 customers are registered under external id x of crm" in violations(evidence_of(history.events))
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        (Asserted(a=ADA, others=(BOB,), says="same", reason="seen", expires=None), []),
+        (Asserted(a=BOB, others=(CARL, ADA), says="never", reason="seen", expires=None), []),
+        (Asserted(a=ADA, others=(BOB,), says="same", reason="other", expires=None), ["reason"]),
+        (Asserted(a=ADA, others=(CARL,), says="same", reason="seen", expires=None), ["a", "b"]),
+    ],
+)
+def test_what_was_said_of_two_customers_stands_in_an_assertion_beside_what_follows(
+    said: Asserted, wrong: list[str]
+) -> None:
+    ended = AssertionEnded(a=CARL, others=(BOB,), says="same", because="overruled")
+    command = Command(an_id("link"), "identity", [], [*event(ended), *event(said)])
+
+    assert unlike(command, {"a": ADA, "b": BOB, "reason": "seen"}) == wrong
