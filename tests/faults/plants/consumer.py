@@ -11,7 +11,10 @@ _ADVANCE = "        self._inbox.advance(tx.cursor, batch.positions)\n"
 _BLIND = Edit("shared.streaming:_Place._fate", {"source.prev > self.at or other_epoch": "source.prev < 0"})
 _COMMITTED = Edit(
     "shared.subscription:Subscription.on_partitions_assigned",
-    {"consumer.seek(tp, offset)": "consumer.seek(tp, await consumer.committed(tp) or 0)"},
+    {
+        "offset = (offsets.get((tp.topic, tp.partition)) or 0) - 1": "offset = await consumer.committed(tp) or 0",
+        "if 0 <= offset < ends[tp]:": "if 0 <= offset <= ends[tp]:",
+    },
 )
 APPLY_ALL = Edit(
     _TAKE,
