@@ -18,6 +18,7 @@ from shared import metrics
 from shared.authenticity import Authenticator
 from shared.crash import crash_here
 from shared.epoch import head_of, new_epoch
+from shared.interruption import contained
 from shared.lease import Lease, Published
 from shared.log import safe_message
 from shared.publication import MAX_BATCH_BYTES, Building, Stored, Unpublishable, event_of
@@ -150,7 +151,7 @@ class Relay:
             while not self._stop.is_set():
                 led_from = time.monotonic()
                 try:
-                    await self._take_turn()
+                    await contained(self._take_turn())
                 except Unpublishable as error:
                     self._say("stopped", str(error))
                     logger.error("relay_stopped", topic=self._topic, reason=str(error))  # noqa: TRY400 - the reason says it

@@ -18,6 +18,7 @@ from shared import metrics
 from shared.authenticity import Admission
 from shared.epoch import Note
 from shared.inbox import SetBack
+from shared.interruption import contained
 from shared.log import safe_message
 from shared.streaming import Hole, Plan, Received, source_name
 
@@ -198,9 +199,9 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         delay = 0.1
         while generation == self._generation and not self._stopping:
             try:
-                offsets = await self._resume(partitions)
-                await self._confirm_store(partitions)
-                ends = await consumer.end_offsets(places)
+                offsets = await contained(self._resume(partitions))
+                await contained(self._confirm_store(partitions))
+                ends = await contained(consumer.end_offsets(places))
             except Exception as error:  # noqa: BLE001 - aiokafka would swallow it and read on
                 await self._retry_later("resume", error, delay)
                 delay = min(delay * 2, _MAX_BACKOFF_SECONDS)
@@ -233,8 +234,8 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
             while generation == self._generation and not self._stopping:
                 try:
                     if believed is None:
-                        believed = await self._believed(records)
-                    await self._settle(await self._handle(believed) if believed else Plan())
+                        believed = await contained(self._believed(records))
+                    await contained(self._take(believed))
                 except Stop as stop:
                     self._halt(str(stop))
                     return
@@ -246,6 +247,9 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
                     return
         finally:
             self._idle.set()
+
+    async def _take(self, believed: list[Received]) -> None:
+        await self._settle(await self._handle(believed) if believed else Plan())
 
     async def _believed(self, records: list[Received]) -> list[Received]:
         return records if self._admission is None else await self._admission.admit(records)
