@@ -182,7 +182,7 @@ def from_json(text: bytes) -> Model:
     return model
 
 
-CAUTION = 1500
+CAUTION = 400
 """So much more, in thousandths of a bit, a merge asks for where nobody has counted how common values are."""
 
 
