@@ -198,9 +198,10 @@ class _Decision:
         return Actor(id=self.judge.model.id, kind="rule")
 
     def _renew(self, customer: str, normal: Normal) -> None:
+        if customer in self.normals:
+            for ends in [ends for ends in self.weighed if customer in ends]:
+                del self.weighed[ends]
         self.normals[customer] = normal
-        for ends in [ends for ends in self.weighed if customer in ends]:
-            del self.weighed[ends]
 
     def _sharing(self, change: _Change) -> set[str]:
         """Who shares a key that is not too common; the index is brought up to the change."""

@@ -8,7 +8,7 @@ taken away; where a person has to look, a question is opened, and closed again o
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, combinations
 
 from services.identity.domain.clustering import Clusters, Guard, Held, Scored, cluster, nothing_against, strongest_first
 from services.identity.domain.identities import MANUAL, Identities, Pair, components, evolve, link, pair
@@ -93,7 +93,7 @@ def _memberships(
 ) -> Iterator[Contract]:
     """Lazily: what each event says rests on the state after the one before."""
     found = {one.ends for one in scored if one.band == "merge"} | state.same
-    here = {ends for ends in state.links if ends[0] in customers}
+    here = _links_among(state, customers)
     stale = {(a, b) for a, b in here if (a, b) not in found or goal.cluster_of[a] != goal.cluster_of[b]}
     for identity in sorted({state.identity_of[a] for a, _ in stale}):
         yield _parting(state, identity, {ends for ends in stale if ends[0] in state.members[identity]}, *by_hand)
@@ -110,6 +110,13 @@ def _memberships(
                 weight=candidate.weight,
                 model=candidate.model,
             )
+
+
+def _links_among(state: Identities, customers: Collection[str]) -> set[Pair]:
+    """The links of these customers, looked up where they are few beside all that is known."""
+    if len(customers) ** 2 < len(state.links):
+        return {ends for ends in combinations(sorted(customers), 2) if ends in state.links}
+    return {ends for ends in state.links if ends[0] in customers}
 
 
 def _parting(
