@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import tempfile
 
 import goldenmatch  # type: ignore[import-not-found,unused-ignore]  # it has an environment of its own
 
@@ -11,8 +12,16 @@ import goldenmatch  # type: ignore[import-not-found,unused-ignore]  # it has an 
 def main(records: str, clusters: str) -> None:
     """Puts the records of a file together."""
     with open(records, encoding="utf-8", newline="") as file:  # noqa: PTH123 - as short as its guide
-        ids = [row["id"] for row in csv.DictReader(file)]
-    found = goldenmatch.dedupe(records)
+        rows = list(csv.DictReader(file))
+    ids = [row["id"] for row in rows]
+    # A column without any value makes it fail.
+    filled = [name for name in rows[0] if any(row[name] for row in rows)]
+    with tempfile.NamedTemporaryFile("w", suffix=".csv", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, filled, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+        file.flush()
+        found = goldenmatch.dedupe(file.name)
     entity = {name: name for name in ids}
     for cluster in found.clusters.values():
         members = [ids[row] for row in cluster["members"]]
