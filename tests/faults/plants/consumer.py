@@ -112,15 +112,6 @@ PLANTS = (
         ("I4", "I12"),
     ),
     Plant(
-        "seeks-to-committed-offset",
-        "A consumer begins at the offset that Kafka keeps for its group instead of the place in its own store, and "
-        "looks for no holes.",
-        FOLLOWERS,
-        (_COMMITTED, _BLIND),
-        ("restore", "mongo_wiped", "kill"),
-        ("I4", "I11", "I5", "I7"),
-    ),
-    Plant(
         "kafka-commits-first",
         "The group's offset is committed before the batch is handled and gone on from after a restart, and a hole goes "
         "unseen: a batch in hand is lost with its process.",
