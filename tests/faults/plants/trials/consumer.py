@@ -155,14 +155,6 @@ async def rewound() -> object:
     return list(kafka)
 
 
-@looks_at("seeks-to-committed-offset")
-@at_once
-async def assigned() -> object:
-    kafka = _Kafka()
-    await _subscription(kafka).on_partitions_assigned([TopicPartition("customer.events", 0)])
-    return list(kafka)
-
-
 @looks_at("kafka-commits-first")
 @at_once
 async def consumed() -> object:
