@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from services.identity import decision_store, store
 from services.identity.domain.clustering import Scored
 from services.identity.domain.identities import pair
-from services.identity.matching.customer import NOTHING, raw_of
+from services.identity.matching.customer import NOTHING, normal_of, raw_of
 from services.identity.matching.explain import Explanation, explain
 from services.identity.matching.features import Features
 from services.identity.matching.fingerprint import Evidence
 from services.identity.matching.judging import Judge
 from services.identity.matching.lookup import Tokens
-from services.identity.matching.normalise.record import normalise
-from services.identity.matching.record import Normal, Raw
+from services.identity.matching.record import Normal
 from services.identity.records import open_profile, read
 from shared.errors import NotFound
 from shared.eventlog.log import Log, Transaction
@@ -88,12 +87,12 @@ class Comparing:
             asked,
         )
 
-    async def resembling(self, features: Features, record: Raw, limit: int) -> list[Resembling]:
-        """The customers that a record may be, the likeliest first: those that reach the review threshold."""
-        return await self._log.in_thread(lambda: self._resembling(features, record)[:limit])
+    async def resembling(self, features: Features, limit: int) -> list[Resembling]:
+        """The customers that somebody may be, the likeliest first: those that reach the review threshold."""
+        return await self._log.in_thread(lambda: self._resembling(features)[:limit])
 
-    def _resembling(self, features: Features, record: Raw) -> list[Resembling]:
-        new = normalise(record)
+    def _resembling(self, features: Features) -> list[Resembling]:
+        new = normal_of(features)
         with self._log.transaction() as tx:
             candidates = self._candidates(tx, features, new)
             state = store.identities(tx.cursor, candidates)

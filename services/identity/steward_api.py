@@ -21,7 +21,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from services.identity.api import CustomerId, Decided, Membership
 from services.identity.comparing import Compared, Comparing, Resembling, disclosed
 from services.identity.matching.features import Features, Place
-from services.identity.matching.record import Address, Raw
 from services.identity.stewardship import Assert, Decision, Respond, Stewardship, Withdraw
 from shared.access.journal import Access, Journal
 from shared.access.levels import Level
@@ -290,7 +289,7 @@ def comparisons(comparing: Comparing, numbers: Numbers, journal: Journal) -> API
         limit: Annotated[int, Query(ge=1, le=50)] = 10,
     ) -> MatchesView:
         _check_sight(who)
-        found = await comparing.resembling(_features(candidate), _raw(candidate), limit)
+        found = await comparing.resembling(_features(candidate), limit)
         # Whoever is told that a value agrees has seen it.
         await journal.read(access, {each.scored.b: disclosed(each.scored.evidence) for each in found})
         return MatchesView(matches=[_match(each, await numbers(each.scored.b)) for each in found])
@@ -339,26 +338,10 @@ def _features(candidate: Candidate) -> Features:
         family=name.family,
         birth_date=candidate.birth_date,
         contacts={str(number): contact for number, contact in enumerate(contacts)},
-        addresses={str(n): Place(line=at.line, postcode=at.postcode) for n, at in enumerate(candidate.addresses)},
-        identifiers=tuple((identifier.type, identifier.value) for identifier in candidate.identifiers),
-    )
-
-
-def _raw(candidate: Candidate) -> Raw:
-    name, organisation = candidate.name, candidate.kind != "person"
-    return Raw(
-        kind="org" if organisation else "person",
-        full="" if organisation else name.full or "",
-        given=name.given or "",
-        family=name.family or "",
-        company=(name.full or "") if organisation else "",
-        birth_date=candidate.birth_date or "",
-        phones=candidate.phones,
-        emails=candidate.emails,
-        addresses=tuple(
-            Address(line=at.line or "", city=at.city or "", postcode=at.postcode or "", country=at.country or "")
-            for at in candidate.addresses
-        ),
+        addresses={
+            str(n): Place(line=at.line, locality=at.city, postcode=at.postcode, country=at.country)
+            for n, at in enumerate(candidate.addresses)
+        },
         identifiers=tuple((identifier.type, identifier.value) for identifier in candidate.identifiers),
     )
 

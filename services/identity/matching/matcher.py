@@ -13,12 +13,11 @@ from itertools import islice
 from math import log2
 from typing import NamedTuple
 
-import msgspec
-
 from services.identity.matching.compare import Band, Levels, band, compare, total
 from services.identity.matching.keys import keys
 from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
+from services.identity.matching.rows import packed, unpacked
 
 _LITTLE = 3000
 """A pair is compared if its keys are worth one that only eight records have, in thousandths of a bit."""
@@ -61,8 +60,6 @@ class Matcher:
         self._ids: list[str] = []
         self._packed: list[bytes] = []
         self._blocks: dict[int, int | list[int]] = {}
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(Normal).decode
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -72,7 +69,7 @@ class Matcher:
 
     def __getitem__(self, record: str) -> Normal:
         """The record as it was added. Raises KeyError for one that is not there."""
-        return self._decode(self._packed[self._rows[record]])
+        return unpacked(self._packed[self._rows[record]])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
@@ -106,7 +103,7 @@ class Matcher:
         row = self._rows.pop(record, None)
         if row is None:
             return
-        for key in keys(self._decode(self._packed[row]), self.model):
+        for key in keys(unpacked(self._packed[row]), self.model):
             self._leave(hash(key), row)
         self._packed[row] = b""
         self._ids[row] = ""
@@ -146,11 +143,11 @@ class Matcher:
         return Found(self._weigh(normal, rows), len(rows), tuple(full))
 
     def _weigh(self, normal: Normal, rows: Iterable[int]) -> tuple[Candidate, ...]:
-        model, decode, packed = self.model, self._decode, self._packed
+        model, stored = self.model, self._packed
         least = min(model.review, model.merge)
         found = []
         for row in rows:
-            levels = compare(normal, decode(packed[row]), model)
+            levels = compare(normal, unpacked(stored[row]), model)
             weight = total(levels, model)
             if weight >= least:
                 found.append(Candidate(self._ids[row], weight, band(weight, model), levels))
@@ -161,7 +158,7 @@ class Matcher:
     def _store(self, record: str, normal: Normal, made: tuple[str, ...]) -> None:
         row = self._rows[record] = len(self._ids)
         self._ids.append(record)
-        self._packed.append(self._encode(normal))
+        self._packed.append(packed(normal))
         blocks, cap = self._blocks, self.model.caps.block
         for key in made:
             hashed = hash(key)

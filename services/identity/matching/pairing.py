@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from itertools import combinations, product
+from itertools import product
 
 from services.identity.domain.clustering import Guard, Scored
 from services.identity.domain.identities import pair
@@ -31,12 +31,6 @@ def score(a: str, left: Normal, b: str, right: Normal, model: Model) -> Scored:
         model=model.id,
         vector="".join(f"{code:x}" for code in levels.codes),
     )
-
-
-def scored_among(normals: Mapping[str, Normal], model: Model) -> list[Scored]:
-    """Every pair of these records that the model would merge or ask about."""
-    found = (score(a, normals[a], b, normals[b], model) for a, b in combinations(sorted(normals), 2))
-    return [one for one in found if one.band != "new"]
 
 
 def guard_of(normals: Mapping[str, Normal], model: Model) -> Guard:

@@ -9,7 +9,8 @@ import msgspec
 from services.identity.matching.record import Normal
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Normal).decode
+unpacked = msgspec.msgpack.Decoder(Normal).decode
+"""The record that was packed."""
 
 
 def packed(normal: Normal) -> bytes:
@@ -29,7 +30,7 @@ class Packed(Sequence[tuple[str, Normal]]):
     def __getitem__(self, row: int | slice) -> tuple[str, Normal]:  # type: ignore[override]  # slices are not needed
         if isinstance(row, slice):
             raise TypeError("packed records are read one at a time")
-        return self._ids[row], _decode(self._records[row])
+        return self._ids[row], unpacked(self._records[row])
 
     def id(self, row: int) -> str:
         """The id alone, without decoding the record."""

@@ -6,28 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from deploy.demo import febrl
 from services.identity.matching.columns import columns
 from services.identity.matching.evaluate import confused, quality
 from services.identity.matching.model import shipped
 from services.identity.matching.normalise.record import normalise
 from services.identity.matching.resolve import resolve
+from tests.bench.matchers.sets import FEBRL, febrl_rows
 from tests.support.population import generate
 from tests.support.population.records import COLUMNS
-
-FEBRL = {
-    "rec_id": "id",
-    "given_name": "given_name",
-    "surname": "surname",
-    "street_number": "street_number",
-    "address_1": "street",
-    "address_2": "street_2",
-    "suburb": "suburb",
-    "postcode": "postcode",
-    "state": "state",
-    "date_of_birth": "birth_date",
-    "soc_sec_id": "soc_sec_id",
-}
 
 
 def clustered(rows: Sequence[Mapping[str, str]], header: Sequence[str]) -> dict[str, str]:
@@ -44,8 +30,7 @@ def clustered(rows: Sequence[Mapping[str, str]], header: Sequence[str]) -> dict[
 
 @pytest.mark.parametrize(("left_out", "least"), [((), 0.99), (("soc_sec_id",), 0.98)])
 def test_febrl_3_is_put_together(left_out: tuple[str, ...], least: float) -> None:
-    rows = [{name: row[old] for old, name in FEBRL.items()} for row in febrl.records()]
-    truth = {row["id"]: "-".join(row["id"].split("-")[:2]) for row in rows}
+    rows, truth = febrl_rows()
 
     found = clustered(rows, [name for name in FEBRL.values() if name not in left_out])
 
