@@ -26,6 +26,7 @@ from shared.body import GuardBody
 from shared.edge import Authenticate, Correlate, Limit, Observe
 from shared.errors import CustlogError, Forbidden, Malformed, VersionRequired
 from shared.events.envelope import Code
+from shared.interruption import contained
 from shared.settings import Settings
 
 Tasks = Mapping[str, Callable[[], Coroutine[Any, Any, None]]]
@@ -198,7 +199,7 @@ async def _opened(stack: AsyncExitStack, running: Running) -> Tasks:
 def _start(app: FastAPI, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
     async def watched() -> None:
         try:
-            await work()
+            await contained(work())
         except Exception as error:  # noqa: BLE001 - whatever it is, the process must stop
             _log.critical("background task died, the process stops", task=name, exc_info=error)
         else:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 
 from shared import log, metrics
@@ -20,6 +19,7 @@ from shared.audit.trail import TrailIndex
 from shared.audit.witness_client import Witnesses
 from shared.authenticity import Admission, Authenticator
 from shared.eventlog.log import Log
+from shared.following import follow
 from shared.http import Tasks, serve
 from shared.privacy.keyring import Keyring
 from shared.privacy.ledger import Ledger
@@ -28,8 +28,6 @@ from shared.settings import Settings, SettingsError, load
 from shared.subscription import Subscription
 from shared.tails import first_epochs
 from shared.topics import ensure_topics
-
-_MAX_BACKOFF_SECONDS = 5.0
 
 
 def run(service: str, build: Callable[[Settings], FastAPI]) -> None:
@@ -143,7 +141,7 @@ async def stream(
     publishing = None if relay is None else asyncio.create_task(relay.run(), name="relay")
     try:
         if subscription is not None:
-            await join(subscription)
+            await follow(subscription)
         await asyncio.Event().wait()
     finally:
         if subscription is not None:
@@ -151,18 +149,6 @@ async def stream(
         if relay is not None and publishing is not None:
             await relay.stop()
             await publishing
-
-
-async def join(subscription: Subscription) -> None:
-    """Starts a subscription, waiting for ever, with a backoff, while no broker answers."""
-    delay = 0.2
-    while True:
-        try:
-            return await subscription.start()
-        except (KafkaError, OSError) as error:
-            log.get_logger(__name__).warning("waiting for kafka", error=type(error).__name__, retry_in=delay)
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, _MAX_BACKOFF_SECONDS)
 
 
 def _tune_collector() -> None:

@@ -102,9 +102,34 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         return self.state == "running"
 
     async def start(self) -> None:
-        """Connect and join the group. Raises aiokafka's KafkaError if no broker answers."""
+        """Connect and join the group; a subscription that was stopped stays so. Raises KafkaError without a broker."""
+        if self._stopping:
+            return
         await self._broker.connect()
         await self._subscriber.start()
+
+    async def deaf(self) -> str:
+        """Wait until nothing can come any more, and say why.
+
+        What fetches, or what keeps the membership, ends for good where aiokafka does not expect an error (uvloop raises
+        RuntimeError for a write to a closed connection), and getmany() then answers nothing for ever. A subscription
+        that does not run, or is stopped, never becomes deaf.
+        """
+        consumer = self.consumer
+        if consumer is None:
+            return await asyncio.Future[str]()
+        tasks = {"fetching": consumer._fetcher.error_future, "membership": consumer._coordinator._coordination_task}  # noqa: SLF001
+        await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+        if self._stopping:
+            return await asyncio.Future[str]()
+        return f"{' and '.join(name for name, task in tasks.items() if task.done())} ended within the Kafka client"
+
+    async def leave(self, reason: str) -> None:
+        """Finish the running batch (a retry is given up) and leave the group, to start() again."""
+        logger.warning("consumer_leaving", topics=self.topics, reason=reason)
+        self._retrying(reason)
+        self._give_up()
+        await self._close()
 
     async def stop(self) -> None:
         """Finish the running batch (a retry is given up), then leave the group. May be called twice."""
@@ -297,14 +322,18 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
             logger.info("offset_commit_failed", error=type(error).__name__)
 
     async def _retry_later(self, work: str, error: Exception, delay: float) -> None:
-        self.state, self.reason = "retrying", str(error) if isinstance(error, SetBack) else type(error).__name__
+        self._retrying(str(error) if isinstance(error, SetBack) else type(error).__name__)
         said = f"{type(error).__name__}: {safe_message(error)}"
-        for topic in self.topics:
-            metrics.CONSUMER_RETRIES.labels(self.name, topic).inc()
         logger.warning("consumer_retrying", work=work, topics=self.topics, error=said, retry_in=delay)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._moved.wait()
+
+    def _retrying(self, reason: str) -> None:
+        if self.state != "stopped":
+            self.state, self.reason = "retrying", reason
+        for topic in self.topics:
+            metrics.CONSUMER_RETRIES.labels(self.name, topic).inc()
 
     def _run(self) -> None:
         if self.state != "stopped":

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.authenticity import Admission, Authenticator, epoch_of
 from shared.epoch import Mark
+from shared.fetching import fetched
 from shared.lease import Published
 from shared.streaming import parse_source
 
@@ -100,7 +101,7 @@ async def first_epochs(
         while waiting := [
             place for place in places if place.partition not in found and await consumer.position(place) < ends[place]
         ]:
-            for place, records in (await consumer.getmany(*waiting, timeout_ms=_FETCH_MS)).items():
+            for place, records in (await fetched(consumer, *waiting, timeout_ms=_FETCH_MS)).items():
                 if (first := next((one for one in records if authenticator.doubt(one) is None), None)) is not None:
                     found[place.partition] = epoch_of(first)
     return found
@@ -149,7 +150,7 @@ async def _last_of(
         consumer.seek(place, start)
     found: dict[int, Tail] = {}
     while any([await consumer.position(place) < ends[place] for place in starts]):
-        for place, records in (await consumer.getmany(timeout_ms=_FETCH_MS)).items():
+        for place, records in (await fetched(consumer, timeout_ms=_FETCH_MS)).items():
             true = records if admission is None else await admission.admit(records)
             for source in map(parse_source, true):
                 if source.position and source.mark.epoch and source.mark.event:

@@ -22,6 +22,7 @@ from deploy.canary.report import Place
 from deploy.canary.search import Search, Stream
 from deploy.client import Client
 from deploy.history import database_url
+from shared.fetching import fetched
 
 CHUNK = 8 * 1024 * 1024
 SHOWN = 5
@@ -179,9 +180,9 @@ async def _topic(consumer: AIOKafkaConsumer, described: tuple[str, int], search:
     await consumer.seek_to_beginning(*places)
     ends = await consumer.end_offsets(places)
     while empty < _EMPTY_FETCHES and not all([await consumer.position(place) >= ends[place] for place in places]):
-        fetched = await consumer.getmany(timeout_ms=_FETCH_MS, max_records=10_000)
-        empty = 0 if fetched else empty + 1
-        for place, records in fetched.items():
+        came = await fetched(consumer, timeout_ms=_FETCH_MS, max_records=10_000)
+        empty = 0 if came else empty + 1
+        for place, records in came.items():
             for record in records:
                 headers = b"\0".join(name.encode() + b"=" + value for name, value in record.headers)
                 content = b"\0".join((record.key or b"", record.value or b"", headers))

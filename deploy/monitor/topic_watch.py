@@ -17,6 +17,7 @@ from deploy.monitor.alarm import Alarm
 from deploy.monitor.faults import Faults
 from shared.audit.leaf import NotARecord, blank
 from shared.authenticity import REPLAYED, Admission, Authenticator, epoch_of
+from shared.fetching import fetched
 from shared.streaming import Source, parse_source
 from shared.tails import first_epochs
 
@@ -209,7 +210,7 @@ async def _up_to(
     """What is in each partition before its end. Raises Interrupted when nothing comes any more."""
     heard = time.monotonic()
     while waiting := [place for place, end in ends.items() if await consumer.position(place) < end]:
-        came = await consumer.getmany(*waiting, timeout_ms=_FETCH_MS, max_records=_FETCH_RECORDS)
+        came = await fetched(consumer, *waiting, timeout_ms=_FETCH_MS, max_records=_FETCH_RECORDS)
         for place, records in came.items():
             yield place.partition, records
         if came:

@@ -22,6 +22,7 @@ from shared.access.recording import TOPIC as ACCESS_TOPIC
 from shared.access.recording import Recording
 from shared.access.tokens import Verifier
 from shared.audit.sequencer import Sequencer
+from shared.following import follow
 from shared.http import Tasks, create_app
 from shared.log import get_logger
 from shared.mongo import Driver, connect
@@ -32,7 +33,6 @@ from shared.process import (
     authenticator_of,
     given,
     indexing,
-    join,
     keep_erased,
     relay_of,
     run,
@@ -155,8 +155,9 @@ class Service:
         )
         await self._end_predecessor()
         try:
-            await join(self.subscription)
-            await self.rebuild.keep_current()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(follow(self.subscription))
+                group.create_task(self.rebuild.keep_current())
         finally:
             await self.subscription.stop()
             await self.rebuild.stop()

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.authenticity import Admission, Authenticator
+from shared.fetching import fetched
 from shared.streaming import Source, parse_source, source_name
 
 STALL_SECONDS = 30.0
@@ -83,7 +84,7 @@ class Reading:
 
     async def _fetch(self) -> bool:
         """Whether anything came."""
-        came = await self._consumer.getmany(timeout_ms=_FETCH_MS, max_records=_FETCH_RECORDS)
+        came = await fetched(self._consumer, timeout_ms=_FETCH_MS, max_records=_FETCH_RECORDS)
         for place, records in came.items():
             name = source_name(place.topic, place.partition)
             true = records if self._admission is None else await self._admission.admit(records)

@@ -30,9 +30,13 @@ how, jwks, port = sys.argv[1:]
 
 async def work():
     try:
-        while how != "dies":
+        while how not in ("dies", "is cancelled within"):
             await asyncio.sleep(0.05)
-        raise RuntimeError("relay lost its mind")
+        if how == "dies":
+            raise RuntimeError("relay lost its mind")
+        answer = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(answer.cancel)
+        await answer
     finally:
         log.get_logger("main").info("work stopped")
 
@@ -105,8 +109,9 @@ def test_a_signal_stops_tasks_then_resources_and_ends_with_success(start: Start,
     assert [line["event"] for line in lines if line["logger"] == "main"] == ["work stopped", "closed"]
 
 
-def test_a_background_task_that_dies_stops_the_process_with_failure(start: Start) -> None:
-    status, lines = start("dies").end()
+@pytest.mark.parametrize("how", ["dies", "is cancelled within"])
+def test_a_background_task_that_dies_stops_the_process_with_failure(start: Start, how: str) -> None:
+    status, lines = start(how).end()
 
     assert status == 1
     (death,) = [line for line in lines if line["level"] == "critical"]

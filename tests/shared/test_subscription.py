@@ -11,10 +11,14 @@ from typing import Any
 import psycopg
 import pytest
 import structlog
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.fetch import FetchRequest
 from pymongo.errors import BulkWriteError
 
 from shared.authenticity import Admission
+from shared.fetching import fetched
+from shared.following import follow
 from shared.inbox import INBOX_DDL, Inbox, Places, confirm
 from shared.relay import Relay
 from shared.streaming import BEHIND, NO_HEADERS, Plan, Received, Source, parse_sources, plan, source_name
@@ -346,3 +350,74 @@ async def test_members_share_the_partitions_and_each_record_is_applied_once(plac
         await place.publish(100)
         await place.applied(first)
         assert first.parked() == []
+
+
+def close_connection(consumer: AIOKafkaConsumer) -> None:
+    """The next fetch meets a connection that uvloop has closed already, and says so with a RuntimeError."""
+    send = consumer._client.send
+
+    async def closed(node: int, request: Any, **options: Any) -> Any:
+        fetching = isinstance(request, FetchRequest)
+        if fetching:
+            consumer._client.send = send
+            raise RuntimeError("unable to perform operation on a transport; the handler is closed")
+        return await send(node, request, **options)
+
+    consumer._client.send = closed
+
+
+@pytest.mark.parametrize("part", ["connection", "fetching", "membership"])
+async def test_a_consumer_whose_client_has_died_within_joins_again_and_misses_nothing(place: Place, part: str) -> None:
+    consumer = Consumer(place.database, place.kafka, [place.topic], place.group)
+    following = asyncio.create_task(follow(consumer.subscription))
+    try:
+        await place.publish(20)
+        await place.applied(consumer)
+        before = consumer.subscription.consumer
+        assert before is not None
+        if part == "connection":
+            close_connection(before)
+        else:
+            (before._fetcher.error_future if part == "fetching" else before._coordinator._coordination_task).cancel()
+        await until(lambda: consumer.subscription.consumer not in (before, None), "another consumer")
+        await place.publish(20)
+        await place.applied(consumer)
+        await until(lambda: consumer.subscription.ready, "ready again")
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
+        await consumer.subscription.stop()
+        await consumer.broker.stop()
+
+
+async def test_a_consumer_that_asked_to_stop_is_not_started_again(place: Place) -> None:
+    def before() -> None:
+        raise Stop("1001 records are parked")
+
+    await place.publish(10)
+    consumer = Consumer(place.database, place.kafka, [place.topic], place.group)
+    consumer.before = before
+    following = asyncio.create_task(follow(consumer.subscription))
+    try:
+        await until(lambda: consumer.subscription.state == "stopped", "stopped")
+        await until(lambda: consumer.subscription.consumer is None, "out of the group")
+        await consumer.subscription.start()
+        assert consumer.subscription.consumer is None
+        assert not following.done()
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
+        await consumer.broker.stop()
+
+
+async def test_a_reader_whose_client_has_died_within_fails_instead_of_waiting_for_ever(place: Place) -> None:
+    consumer = AIOKafkaConsumer(bootstrap_servers=place.kafka)
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(place.topic, 0)])
+        assert await fetched(consumer, timeout_ms=10) == {}
+        consumer._fetcher.error_future.cancel()
+        with pytest.raises(KafkaError, match="fetching ended"):
+            await fetched(consumer, timeout_ms=10)
+    finally:
+        await consumer.stop()
