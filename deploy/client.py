@@ -78,8 +78,19 @@ class Client:
         return said
 
 
+def _json(answer: httpx.Response) -> Any:
+    if not answer.content:
+        return {}
+    try:
+        return answer.json()
+    except ValueError:
+        # Whatever answers at this address in place of a service, or on its way there, has its own form of failures.
+        said = f"{answer.status_code}, and not in JSON"
+        raise EmbeddedError(f"{answer.request.method} {answer.request.url.path} was answered with {said}") from None
+
+
 def _content(answer: httpx.Response) -> Any:
-    content = answer.json() if answer.content else {}
+    content = _json(answer)
     if answer.is_error:
         errors = "; ".join(f"{error['field']}: {error['message']}" for error in content.get("errors", ()))
         detail = content.get("detail") or content.get("title") or "no reason given"

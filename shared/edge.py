@@ -1,5 +1,6 @@
 """The outer layers of every service as plain ASGI middleware: correlation, observation, authentication."""
 
+import asyncio
 import time
 import uuid
 from typing import Any
@@ -9,13 +10,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import log, metrics, problem
 from shared.access.tokens import Verifier
-from shared.errors import Busy, CustlogError, Unauthenticated
+from shared.errors import Busy, CustlogError, Stopping, Unauthenticated
 from shared.ids import uuid7
 
 OPEN_PATHS = frozenset({"/health/live", "/health/ready", "/metrics", "/openapi.json"})
 """Everything else needs a token, addresses that do not exist included."""
 CORRELATION_HEADER = "X-Correlation-Id"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_UNFINISHED = (
+    "This process stops before the request is through; it may still be carried out. Send it again with the same "
+    "Idempotency-Key to learn what became of it."
+)
 _log = log.get_logger(__name__)
 
 
@@ -67,6 +72,11 @@ class Observe:
         noted = StatusNoted(send)
         try:
             await self._app(scope, receive, noted)
+        except asyncio.CancelledError:
+            if noted.status or not _is_asked_to_end():
+                raise
+            # The process cannot wait any longer. Without this uvicorn would answer 500, in plain text.
+            await problem.answer(Stopping(_UNFINISHED), headers={"Connection": "close"})(scope, receive, noted)
         except Exception as error:
             _log_failure(error)
             if noted.status:
@@ -117,6 +127,11 @@ class Authenticate:
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
             scope.setdefault("state", {})["caller"] = self._verifier.verify(_bearer(scope))
         await self._app(scope, receive, send)
+
+
+def _is_asked_to_end() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _bearer(scope: Scope) -> str:

@@ -155,6 +155,13 @@ class Unavailable(CustlogError):
         super().__init__(detail, retry_after=retry_after)
 
 
+class Stopping(Unavailable):
+    """This process stops and cannot see the request through. Fate: send it again under the same idempotency key."""
+
+    code = "stopping"
+    title = "The service stops"
+
+
 class Busy(Unavailable):
     """More requests at once than this process takes. Fate: retry after `retry_after` seconds; nothing was looked at."""
 

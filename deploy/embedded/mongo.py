@@ -12,6 +12,7 @@ from deploy.embedded.server import Server, program
 
 _SET = "rs0"
 _NOT_INITIALISED = 94
+_NOT_A_MEMBER = 93
 
 
 class MongoServer(Server):
@@ -46,11 +47,18 @@ class MongoServer(Server):
         command += [argument for parameter in parameters for argument in ("--setParameter", parameter)]
         return Child(command, output=self.log)
 
+    def recovered(self) -> bool:
+        """Whether it is primary. It ends, to be started once more, if it did not find itself in its own set."""
+        if self._answers():
+            return True
+        if self._is_removed():
+            # It looks for itself at its start only; not even a forced reconfiguration makes it look again.
+            self.ask_to_stop()
+        return False
+
     def _answers(self) -> bool:
         try:
-            with MongoClient[dict[str, Any]](
-                LOOPBACK, self.port, directConnection=True, serverSelectionTimeoutMS=500, connectTimeoutMS=500
-            ) as client:
+            with self._client() as client:
                 # Another program may have been faster to take the port; it must not be told to join our set.
                 if client.admin.command("serverStatus")["pid"] != self.pid:
                     return False
@@ -58,6 +66,21 @@ class MongoServer(Server):
                 return bool(client.admin.command("hello").get("isWritablePrimary"))
         except PyMongoError:
             return False
+
+    def _is_removed(self) -> bool:
+        try:
+            with self._client() as client:
+                client.admin.command("replSetGetStatus")
+        except OperationFailure as failure:
+            return failure.code == _NOT_A_MEMBER
+        except PyMongoError:
+            pass
+        return False
+
+    def _client(self) -> MongoClient[dict[str, Any]]:
+        return MongoClient(
+            LOOPBACK, self.port, directConnection=True, serverSelectionTimeoutMS=500, connectTimeoutMS=500
+        )
 
     def _join(self, client: MongoClient[dict[str, Any]]) -> None:
         try:

@@ -68,6 +68,10 @@ class Server(ABC):
     def _answers(self) -> bool:
         """Whether the server can serve now. Called again and again while it starts."""
 
+    def recovered(self) -> bool:
+        """Whether nothing is left to be done after it was started again. Asked now and then until it says so."""
+        return True
+
     @property
     def port(self) -> int:
         return self._ports["port"]

@@ -25,6 +25,7 @@ from shared.log import configure, get_logger
 _log = get_logger(__name__)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WATCH = 0.2
+_LOOK = 1.0
 _FIRST_PAUSE = 0.5
 _HEALTHY = 60.0
 
@@ -42,6 +43,8 @@ class _Watched:
     failures: int = 0
     started: float = 0
     next_try: float = 0
+    next_look: float = 0
+    """When to look whether it has recovered from being started again; 0 once it has."""
 
 
 class Supervisor:
@@ -120,9 +123,10 @@ class Supervisor:
     def watch(self) -> None:
         """Look once at every process; start again what has died, with growing pauses if it dies again and again."""
         for watched in self._watched:
-            if watched.process.alive():
-                continue
             now = time.monotonic()
+            if watched.process.alive():
+                self._mend(watched, now)
+                continue
             if watched.next_try == 0:
                 self._schedule(watched, now)
             elif now >= watched.next_try:
@@ -156,11 +160,16 @@ class Supervisor:
         watched.next_try = now + pause
         _log.warning("process ended", process=watched.process.name, pause_seconds=pause, log=str(watched.process.log))
 
+    def _mend(self, watched: _Watched, now: float) -> None:
+        if watched.next_look and now >= watched.next_look:
+            watched.next_look = 0 if watched.process.recovered() else now + _LOOK
+
     def _restart(self, watched: _Watched, now: float) -> None:
         process = watched.process
         before = process.url
         watched.next_try = 0
         watched.started = now
+        watched.next_look = now + _LOOK
         watched.restarts += 1
         try:
             process.launch()

@@ -30,11 +30,15 @@ class _Answer(BaseModel):
 
 
 class Membership(_Answer):
-    """Where customer `a` belongs after the command; `changed` is false if it was so before."""
+    """Where customer `a` belongs after the command; `changed` is false if it was so before.
+
+    `request` is there if nothing was done yet, because a second person has to decide first: POST /approvals/{request}.
+    """
 
     identity: Id
     members: list[Id]
     changed: bool
+    request: Id | None = None
 
 
 class AliasAnswer(_Answer):
@@ -111,11 +115,11 @@ def identities(application: IdentityApplication) -> APIRouter:
     """Linking, separating and looking up."""
     router = APIRouter(tags=["identities"])
 
-    @router.post("/links", summary="Two customers are one")
+    @router.post("/links", response_model_exclude_unset=True, summary="Two customers are one")
     async def link(command: Link, decided: Decided) -> Membership:
         return Membership(**await application.link(command, decided, _digest("link", command)))
 
-    @router.post("/separations", summary="One customer is not who the other is")
+    @router.post("/separations", response_model_exclude_unset=True, summary="One customer is not who the other is")
     async def separate(command: Separate, decided: Decided) -> Membership:
         return Membership(**await application.separate(command, decided, _digest("separate", command)))
 

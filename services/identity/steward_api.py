@@ -43,9 +43,8 @@ class _Answer(BaseModel):
 
 
 class Asserted(Membership):
-    """As `Membership`; `request` is set if a second person has to decide first."""
+    """As `Membership`; `answered` is the number of questions that one answer was given to."""
 
-    request: Id | None = None
     answered: int | None = None
 
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import socket
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
@@ -23,6 +25,7 @@ from deploy.embedded.postgres import DATABASES, PostgresServer
 from deploy.embedded.server import Server
 
 T = TypeVar("T")
+NOBODY = "Does not have a valid replica set config"
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -223,6 +226,68 @@ def test_what_is_slow_in_mongo_is_not_logged_with_the_documents_it_is_about(tmp_
     said = server.log.read_text(errors="replace")
     assert "Waiting for connections" in said
     assert "Xylophone" not in said
+
+
+def test_a_member_that_could_not_find_itself_when_it_started_finds_itself_later(tmp_path: Path) -> None:
+    class Elsewhere(MongoServer):
+        """Its clients know it by another address, which leads to it once the way is open."""
+
+        member = f"127.0.0.1:{ports.choose(None)}"
+
+    server = Elsewhere(tmp_path / "mongo")
+    server.prepare()
+    server.launch()
+    try:
+        with _way(Elsewhere.member, lambda: server.port):
+            server.settle()
+        server.stop()
+        server.launch()
+        with MongoClient[dict[str, Any]]("127.0.0.1", server.port, directConnection=True) as client:
+            _until(lambda: client.admin.command("hello").get("info") == NOBODY, "it does not know itself")
+            with _way(Elsewhere.member, lambda: server.port):
+                assert not server.recovered()
+                _until(lambda: not server.alive(), "it ended")
+                server.launch()
+                _until(server.recovered, "recovered")
+                assert client.admin.command("hello")["isWritablePrimary"]
+    finally:
+        server.kill()
+
+
+@contextmanager
+def _way(address: str, upstream: Callable[[], int]) -> Iterator[None]:
+    """What comes to an address goes to a port."""
+
+    class Through(BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection(("127.0.0.1", upstream())) as other:
+                back = Thread(target=_pump, args=(other, self.request), daemon=True)
+                back.start()
+                _pump(self.request, other)
+
+    host, _, port = address.partition(":")
+    ThreadingTCPServer.allow_reuse_address = True
+    with ThreadingTCPServer((host, int(port)), Through) as server:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while content := source.recv(65_536):
+            sink.sendall(content)
+        sink.shutdown(socket.SHUT_WR)
+
+
+def _until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(0.1)
 
 
 def test_postgres_answers_a_commit_only_when_it_is_on_the_disk(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -48,6 +49,9 @@ async def running():
     log.get_logger("main").info("closed")
 
 async def ready():
+    if how == "answers slowly":
+        log.get_logger("main").info("asked")
+        await asyncio.sleep(60)
     return Readiness(ok=True)
 
 settings = Settings(service="customer", port=int(port), stop_seconds=2)
@@ -117,6 +121,23 @@ def test_a_background_task_that_dies_stops_the_process_with_failure(start: Start
     (death,) = [line for line in lines if line["level"] == "critical"]
     assert (death["task"], death["service"]) == ("relay", "customer")
     assert "closed" in [line["event"] for line in lines]
+
+
+def test_a_request_that_outlasts_the_stop_is_answered_in_a_problem_that_says_what_to_do(start: Start) -> None:
+    process = start("answers slowly")
+    process.wait_until_alive()
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(httpx.get, f"http://127.0.0.1:{process.port}/health/ready", timeout=30)
+        assert process.popen.stderr is not None
+        assert any("asked" in line for line in process.popen.stderr)
+        process.popen.send_signal(signal.SIGTERM)
+        answer = asking.result()
+
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:custlog:problem:stopping")
+    assert "Idempotency-Key" in answer.json()["detail"]
+    status, lines = process.end()
+    assert status == 0
+    assert not [line for line in lines if "Exception" in str(line["event"])]
 
 
 def test_a_failed_start_ends_with_failure(start: Start) -> None:
