@@ -16,6 +16,7 @@ from services.identity.issuing.questions import Questions
 from services.identity.issuing.rules import Rules
 from services.identity.numbering.rule import render
 from services.identity.numbers_api import numbers
+from services.identity.stewardship import FOUR_EYES
 from shared.access.tokens import Verifier, issue, make_issuer
 from shared.clock import SystemClock
 from shared.events.identity import AliasAdded, Asserted, Linked, ReviewOpened, Separated
@@ -101,6 +102,22 @@ async def test_a_person_links_and_separates_customers(world: World, http: Http) 
         "manual",
         REASON,
     )
+
+
+async def test_a_link_that_touches_many_says_which_request_a_second_person_has_to_decide(
+    world: World, http: Http
+) -> None:
+    ids = await given_people(world, FOUR_EYES + 1)
+    for other in ids[1:FOUR_EYES]:
+        assert "request" not in (await http.link(ids[0], other)).json()
+
+    linked = await http.link(ids[0], ids[-1], key="k")
+    again = await http.link(ids[0], ids[-1], key="k")
+
+    (asked,) = world.rows("approvals")
+    told = linked.json()
+    assert (told["request"], told["changed"], told["members"]) == (str(asked["request"]), False, ids[:-1])
+    assert again.json() == told
 
 
 async def test_a_separation_keeps_together_what_shares_evidence(world: World, http: Http) -> None:
