@@ -46,19 +46,15 @@ class Allocation:
 
     def assign(self, facts: Facts, at: datetime) -> NumberAssigned:
         """The next number of a customer registered at `at`, by the first rule that has one. Raises UsedUp."""
-        return assigned(self._issue(self.book.candidates(facts, at)))
+        return self.first_of(self.book.candidates(facts, at))
 
-    def assign_by(self, numbering: Numbering, facts: Facts, at: datetime) -> NumberAssigned:
-        """The same by one rule alone. Raises UsedUp if it shows what is not known or its scope is used up."""
-        shown = numbering.shown(facts, at)
-        return assigned(self._issue([] if shown is None else [(numbering, shown)]))
-
-    def _issue(self, candidates: Iterable[tuple[Numbering, tuple[str, ...]]]) -> Issued:
+    def first_of(self, candidates: Iterable[tuple[Numbering, tuple[str, ...]]]) -> NumberAssigned:
+        """The next number of the first of these rules, with what each shows, that has one. Raises UsedUp."""
         for numbering, shown in candidates:
             issued = numbering.next(shown, self.floor(numbering, numbering.scope(shown)))
             if issued is not None:
                 self.pass_over(numbering, issued.scope, issued.serial)
-                return issued
+                return assigned(issued)
         raise UsedUp("no numbering rule has a number for this customer; set rules that end with one for everybody")
 
     def floor(self, numbering: Numbering, scope: str) -> int:

@@ -32,11 +32,15 @@ class GivenFacts(Command):
         return Facts(self.kind, self.source, self.channel, self.classes, frozenset(self.tags))
 
 
+_NOTHING = GivenFacts()
+
+
 class Assignment(Command):
     """A number for a customer: by the rules from its facts, or a chosen one that a rule holds back."""
 
     customer: Id
-    facts: GivenFacts = GivenFacts()
+    # pydantic copies a default value for every row, however frozen it is, but not what a factory makes.
+    facts: GivenFacts = Field(default_factory=lambda: _NOTHING)
     number: Shown | None = None
 
 

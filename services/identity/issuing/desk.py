@@ -44,7 +44,8 @@ class Desk:
         self._book: RuleBook = self._allocation.book
         self._versions = {c: p.version for c, p in store.profiles(tx.cursor, sorted(set(customers))).items()}
         states = stored_states(tx.cursor, [stream_of(customer) for customer in self._versions])
-        self._held = {c: held(numbering_events(states.get(stream_of(c), ())), self._book) for c in self._versions}
+        self._before = {c: held(numbering_events(states.get(stream_of(c), ())), self._book) for c in self._versions}
+        self._since: dict[str, list[Contract]] = {}
         keys = {key for number in numbers for key in (number_key(number), key_of(number))}
         self._owners = reservation_holders(tx.cursor, sorted(keys)) if keys else {}
         self._commits: list[tuple[str, list[Contract], tuple[str, ...], Cause]] = []
@@ -54,21 +55,27 @@ class Desk:
         """Decides one row; what it is refused for is in its answer."""
         customer = row.customer
         try:
-            if customer not in self._held:
+            if customer not in self._before:
                 raise NotFound(f"customer {customer} is not known here (yet); check the id or try again later")
             events, number, reserve = decide(self, row)
         except CustlogError as error:
             return RowAnswer(customer=customer, error=error.detail)
         if events:
-            for event in events:
-                self._held[customer].take(event, self._book)
+            self._since.setdefault(customer, []).extend(events)
             self._owners.update(dict.fromkeys(reserve, stream_of(customer)))
             self._commits.append((customer, events, reserve, cause))
         return RowAnswer(customer=customer, number=number, changed=bool(events))
 
+    def _held(self, customer: str) -> Held:
+        """What a customer has now. What was decided here counts, and is looked at only if the customer comes again."""
+        now = self._before[customer]
+        for event in self._since.pop(customer, ()):
+            now.take(event, self._book)
+        return now
+
     def next(self, customer: str, facts: Facts, rule_id: str | None) -> Decision:
         """The next number by the rules, unless the customer has one of that scope already."""
-        now = self._held[customer]
+        now = self._held(customer)
         by_rules = rule_id is None
         candidates = list(self._book.candidates(facts, self._now)) if by_rules else self._by_name(rule_id or "", facts)
         if not candidates:
@@ -77,11 +84,7 @@ class Desk:
             )
         numbering, shown = candidates[0]
         known = now.by_scope.get(numbering.scope(shown)) or self._kept(now, numbering.rule.id, numbering.rule.on_move)
-        event = known or (
-            self._allocation.assign(facts, self._now)
-            if by_rules
-            else self._allocation.assign_by(numbering, facts, self._now)
-        )
+        event = known or self._allocation.first_of(candidates)
         return becomes_primary(now, event), event.number, (key_of(event.number),)
 
     def _kept(self, now: Held, rule_id: str, on_move: str) -> NumberAssigned | None:
@@ -106,7 +109,7 @@ class Desk:
         if not parsed.check_ok:
             raise Invalid("its check does not fit", errors=[{"field": "number", "message": "its check does not fit"}])
         number = numbering.render(parsed.shown, parsed.serial)
-        now = self._held[customer]
+        now = self._held(customer)
         if key_of(number) not in {key_of(name) for name in now.names}:
             self._free(number, customer)
             if numbering.gives_out(parsed.shown, parsed.serial) and not self._leased(parsed.scope, parsed.serial):
@@ -118,7 +121,7 @@ class Desk:
 
     def known(self, row: KnownNumber) -> Decision:
         """A number that the customer had in an earlier system."""
-        now = self._held[row.customer]
+        now = self._held(row.customer)
         if is_uuid(row.number) or row.number.startswith("source:"):
             raise Invalid("this number could be mistaken for an id, or an external id with its source")
         parsed = self._book.read(canonical(row.number))
