@@ -29,6 +29,7 @@ from tests.bench import (
     machine,
     numbers,
     past,
+    possible,
     read_peers,
     rebuild,
     relay,
@@ -53,6 +54,7 @@ PATHS: dict[str, Callable[[Stand, Plan], Awaitable[list[Result]]]] = {
     "import": imports.measure,
     "visible": visible.measure,
     "rebuild": rebuild.measure,
+    "possible": possible.measure,
     "past": past.measure,
     "erasure": erasure.measure,
 }

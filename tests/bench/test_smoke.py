@@ -12,7 +12,7 @@ from tests.bench.document.growth import curves, table
 from tests.bench.population import COLUMNS, Population, chunks
 
 PROJECT = Path(__file__).parents[2]
-SYSTEM = ("import", "visible", "rebuild", "past", "erasure")
+SYSTEM = ("import", "visible", "rebuild", "possible", "past", "erasure")
 PEERS = ("append_peers", "read_peers", "consume_peers", "crud")
 SERVERS = tuple(name for name in PATHS if name not in (*SYSTEM, *PEERS))
 

@@ -50,6 +50,32 @@ def test_every_change_of_a_customer_reaches_its_features() -> None:
     assert not evolve(found, facts.ContactPointInvalidated(contact_id=phone, reason="bounced")).contacts
 
 
+def renamed(given: str, family: str) -> facts.NameCorrected:
+    return facts.NameCorrected(name=facts.Name(full=f"{given} {family}", given=given, family=family))
+
+
+def test_who_takes_another_family_name_is_still_found_by_the_one_before() -> None:
+    found = features(ANN, renamed("Ann", "Ray"))
+    back = features(ANN, renamed("Ann", "Ray"), renamed("Ann", "Lee"))
+
+    assert found.former == ("Ann Lee",)
+    assert [name.family for name in normal_of(found).names] == ["ray", "lee"]
+    assert back.former == ("Ann Ray",)
+
+
+def test_only_the_last_three_former_names_are_kept() -> None:
+    found = features(ANN, *(renamed("Ann", family) for family in ("Ray", "Moor", "Berg", "Hill")))
+
+    assert found.former == ("Ann Ray", "Ann Moor", "Ann Berg")
+
+
+def test_a_name_that_was_somebody_elses_is_not_kept() -> None:
+    found = features(ANN, renamed("Ben", "Ray"))
+
+    assert (found.former, found.given) == ((), "Ben")
+    assert features(ANN, renamed("Ann", "Ray"), facts.NameCorrected(name=ERASED)).former == ()
+
+
 def test_erased_changes_take_nothing_in() -> None:
     found = features(
         ANN,

@@ -28,6 +28,7 @@ def raw_of(features: Features) -> Raw:
         emails=tuple(value for kind, value in contacts if kind == "email"),
         addresses=tuple(_address(place) for place in features.addresses.values()),
         identifiers=features.identifiers,
+        others=features.former,
     )
 
 

@@ -38,6 +38,8 @@ class Features(msgspec.Struct, frozen=True):
     addresses: dict[str, Place] = {}
     identifiers: tuple[tuple[str, str], ...] = ()
     restricted: bool = False
+    former: tuple[str, ...] = ()
+    """Names given up for another family name, the newest last; a corrected slip may be among them."""
 
     def to_json(self) -> dict[str, Any]:
         """JSON values, for sealing."""
@@ -50,6 +52,8 @@ class Features(msgspec.Struct, frozen=True):
 
 
 NOTHING = Features()
+FORMER = 3
+"""Former names that are kept; the oldest are forgotten."""
 
 
 def evolve(features: Features, event: Contract) -> Features:
@@ -77,7 +81,16 @@ def _registered(_: Features, event: facts.CustomerRegistered) -> Features:
 
 def _name_corrected(features: Features, event: facts.NameCorrected) -> Features:
     full, given, family = _name(event.name)
-    return msgspec.structs.replace(features, full=full, given=given, family=family)
+    before = features.full
+    # Who keeps the given name has married or gone back to an earlier name. Else it was somebody else's, and goes.
+    kept = given is not None and features.given is not None and given.casefold() == features.given.casefold()
+    if full is None:
+        former: tuple[str, ...] = ()
+    elif kept and before and features.family != family:
+        former = (*(name for name in features.former if name not in (before, full)), before)[-FORMER:]
+    else:
+        former = features.former
+    return msgspec.structs.replace(features, full=full, given=given, family=family, former=former)
 
 
 def _birth_date_set(features: Features, event: facts.BirthDateSet) -> Features:
