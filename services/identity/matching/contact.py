@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rapidfuzz import fuzz
 
 from services.identity.matching.frequencies import Frequencies
-from services.identity.matching.likeness import CLOSE, EXACT, SIMILAR, digits_alike, likeness
+from services.identity.matching.likeness import CLOSE, EXACT, SIMILAR, agreement, digits_alike, likeness
 from services.identity.matching.record import CompanyName, Email, Home, Identity, Phone
 
 MOST = 6
@@ -171,16 +171,17 @@ class Companies(NamedTuple):
 
 
 def compare_companies(a: tuple[CompanyName, ...], b: tuple[CompanyName, ...], frequencies: Frequencies) -> Companies:
-    """The best of all pairs of names: 1 exact, 2 close, 3 one part of the other, 4 similar, 5 different."""
+    """The best of all pairs of names: 1 exact, 2 close, 3 one part of the other, 4 similar, 5 different.
+
+    Which branch it is, 1 the same, 2 one says none, 3 another, is told by all names: a foreign one often has none.
+    """
     if not a or not b:
         return Companies()
-    return min((_company(x, y, frequencies) for x in a[:4] for y in b[:4]), key=lambda n: (n.company or 9, n.branch, n))
+    branch = agreement({name.branch for name in a}, {name.branch for name in b})
+    return min((_company(x, y, branch, frequencies) for x in a[:4] for y in b[:4]), key=lambda n: (n.company or 9, n))
 
 
-def _company(a: CompanyName, b: CompanyName, frequencies: Frequencies) -> Companies:
-    branch = 0 if not a.branch and not b.branch else 2 if not a.branch or not b.branch else 3
-    if branch == 3 and a.branch == b.branch:
-        branch = 1
+def _company(a: CompanyName, b: CompanyName, branch: int, frequencies: Frequencies) -> Companies:
     if not a.core or not b.core:
         return Companies(0, 0, branch)
     alike = likeness(a.core, b.core)

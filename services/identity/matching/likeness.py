@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from rapidfuzz.distance import OSA, JaroWinkler
 
 EXACT, CLOSE, SIMILAR, DIFFERENT = range(4)
+_SILENT = frozenset({""})
 
 _distance = OSA.distance
 _jaro_winkler = JaroWinkler.similarity
@@ -30,10 +33,23 @@ def likeness(a: str, b: str) -> int:
     return SIMILAR if alike >= 0.86 or (shorter >= 5 and contained) else DIFFERENT
 
 
+def agreement(a: AbstractSet[str], b: AbstractSet[str]) -> int:
+    """0 neither says anything ("" says nothing), 1 they share something, 2 only one says something, 3 they differ."""
+    if a & b - _SILENT:
+        return 1
+    left, right = bool(a - _SILENT), bool(b - _SILENT)
+    return 3 if left and right else 2 if left or right else 0
+
+
+def one_slip(a: str, b: str) -> bool:
+    """Whether one slip of the keyboard makes one of the other."""
+    return _distance(a, b, score_cutoff=1) == 1
+
+
 def digits_alike(a: str, b: str) -> int:
     """EXACT, CLOSE (one digit wrong, missing or swapped with its neighbour) or DIFFERENT."""
     if a == b:
         return EXACT
     if min(len(a), len(b)) < 4:
         return DIFFERENT
-    return CLOSE if _distance(a, b, score_cutoff=1) == 1 else DIFFERENT
+    return CLOSE if one_slip(a, b) else DIFFERENT

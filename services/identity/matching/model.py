@@ -28,7 +28,7 @@ LEVELS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "family": (UNKNOWN, "exact", "sound", "nickname", "part", "close", "similar", "differ"),
         "order": (UNKNOWN, "swapped"),
         "middle": (UNKNOWN, "same", "differ"),
-        "suffix": (UNKNOWN, "same", "differ"),
+        "suffix": (UNKNOWN, "same", "one", "differ"),
         "gender": (UNKNOWN, "same", "differ"),
         "birth": (UNKNOWN, "exact", "partial", "typo", "parts", "year", "differ", "far"),
         "company": (UNKNOWN, "exact", "close", "part", "similar", "differ"),

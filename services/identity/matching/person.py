@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from services.identity.matching.frequencies import Frequencies, birth_key, han_parts
-from services.identity.matching.likeness import CLOSE, EXACT, SIMILAR, likeness
+from services.identity.matching.likeness import CLOSE, EXACT, SIMILAR, agreement, likeness, one_slip
 from services.identity.matching.record import Birth, PersonName
 
 _EXACT, _SOUND, _NICKNAME, _PART, _CLOSE, _SIMILAR, _DIFFER = range(1, 8)
@@ -37,7 +37,9 @@ def compare_names(left: tuple[PersonName, ...], right: tuple[PersonName, ...], f
         return _NOTHING
     if len(left) == 1 and len(right) == 1:
         return _compare(left[0], right[0], frequencies)
-    return min((_compare(a, b, frequencies) for a in left[:4] for b in right[:4]), key=lambda n: (_badness(n), n))
+    best = min((_compare(a, b, frequencies) for a in left[:4] for b in right[:4]), key=lambda n: (_badness(n), n))
+    # Whoever says "junior" once is junior under every name.
+    return best._replace(suffix=agreement({name.suffix for name in left}, {name.suffix for name in right}))
 
 
 def _badness(names: Names) -> float:
@@ -47,7 +49,7 @@ def _badness(names: Names) -> float:
 def _compare(a: PersonName, b: PersonName, frequencies: Frequencies) -> Names:
     if b.family < a.family or (b.family == a.family and (b.given, b.han) < (a.given, a.han)):
         a, b = b, a  # whichever comes first, the answer is the same
-    suffix = 0 if not a.suffix or not b.suffix else 1 if a.suffix == b.suffix else 2
+    suffix = agreement({a.suffix}, {b.suffix}) if a.suffix or b.suffix else 0
     a_given, a_family, a_sure = _parts(a)
     b_given, b_family, b_sure = _parts(b)
     given, family = _level(a_given, b_given), _level(a_family, b_family)
@@ -64,6 +66,9 @@ def _compare(a: PersonName, b: PersonName, frequencies: Frequencies) -> Names:
         given, middle = _middle(a_given, b_given, given)
     if given > _NICKNAME and (a.roots or b.roots) and _nicknames(a, b, a_given, b_given):
         given = _NICKNAME
+    if given == _CLOSE and (a.han or b.han) and not one_slip(a_given, b_given):
+        # Two letters are another syllable, that is another name: brothers and sisters often share the other one.
+        given = _SIMILAR
     han_family, han_given = han_parts(a) if a.han and b.han else ("", "")
     if han_given and a.han != b.han:
         other_family, other_given = han_parts(b)

@@ -42,7 +42,7 @@ def febrl_rows() -> tuple[list[dict[str, str]], dict[str, str]]:
     return rows, {row["id"]: "-".join(row["id"].split("-")[:2]) for row in rows}
 
 
-def sets(folder: Path, size: int, further: Iterable[tuple[str, Path, Path]] = ()) -> list[LabelledSet]:
+def sets(folder: Path, size: int, further: Iterable[tuple[str, str, str]] = ()) -> list[LabelledSet]:
     """Writes the sets into a folder: FEBRL 3 with and without the social security number, and a made-up population.
 
     `further` are sets that lie elsewhere: name, records, truth.
@@ -55,7 +55,7 @@ def sets(folder: Path, size: int, further: Iterable[tuple[str, Path, Path]] = ()
         LabelledSet(f"made up, {size:,} rows", folder / "made.csv", folder / "made-truth.csv"),
     ]
     generate(size, SEED).write(made[-1].records, made[-1].truth)
-    return [*made, *(LabelledSet(*other) for other in further)]
+    return [*made, *(LabelledSet(name, Path(records), Path(truth)) for name, records, truth in further)]
 
 
 def _written(

@@ -87,7 +87,7 @@ PLANTS = (
                 },
             ),
         ),
-        ("reset", "restart", "kill", "half_close"),
+        ("reset:postgres-customer", "restart:postgres", "kill:postgres"),
         ("I12", "I13", "I1"),
     ),
     Plant(

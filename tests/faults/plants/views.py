@@ -78,7 +78,7 @@ PLANTS = (
                 },
             ),
         ),
-        ("crash", "kill", "reset"),
+        ("crash:views.before_commit", "kill:mongo", "reset:mongo"),
         ("I12", "I4"),
     ),
     Plant(

@@ -11,6 +11,7 @@ from services.identity.matching.explain_svg import to_svg
 from services.identity.matching.frequencies import learn
 from services.identity.matching.model import FIELDS, LEVELS, UnknownModel, from_json, shipped
 from services.identity.matching.model import to_json as model_json
+from services.identity.matching.normalise.record import normalise
 from services.identity.matching.record import Normal, Raw
 from services.identity.matching.vectors import stack, totals
 from tests.identity.matching.people import named, normals, person, raws
@@ -81,6 +82,62 @@ def test_a_household_shares_its_address_and_phone_and_is_not_one_person() -> Non
 
     assert found.decision == "new"
     assert "household" in [bar.field for bar in found.bars]
+
+
+def level(field: str, left: Raw, right: Raw) -> str:
+    codes = compare(normalise(left), normalise(right), MODEL).codes
+    return LEVELS[field][codes[FIELDS.index(field)]]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("John Smith Jr", "John Smith Jr", "same"),
+        ("John Smith Jr", "John Smith", "one"),
+        ("John Smith Jr", "John Smith Sr", "differ"),
+        ("John Smith", "John Smith", "unknown"),
+    ],
+)
+def test_a_suffix_that_only_one_of_two_names_has_is_told(left: str, right: str, expected: str) -> None:
+    assert level("suffix", Raw(full=left), Raw(full=right)) == expected
+
+
+def test_whoever_is_junior_under_one_name_is_junior() -> None:
+    junior = Raw(full="John Smith", others=("Johnny Smith Jr",))
+
+    assert level("suffix", junior, Raw(full="John Smith")) == "one"
+    assert level("suffix", junior, Raw(full="John Smith Jr")) == "same"
+
+
+def test_father_and_son_at_one_address_are_asked_about_where_nothing_but_a_suffix_tells_them_apart() -> None:
+    son, father = (
+        person(family="Quillfeather Jr", street="Long Lane"),
+        person(family="Quillfeather", street="Long Lane"),
+    )
+
+    assert explain(father, father, MODEL).decision == "merge"
+    assert explain(son, father, MODEL).decision == "review"
+
+
+def test_a_company_is_not_its_branch_whatever_its_foreign_name_leaves_out() -> None:
+    head = Raw(kind="org", company="康云科技有限公司", others=("Kangyun Technology Co., Ltd.",))
+    branch = Raw(kind="org", company="康云科技有限公司昆明分公司", others=("Kangyun Technology Co., Ltd.",))
+
+    assert level("branch", head, branch) == "one"
+    assert level("branch", branch, branch) == "same"
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("李军鹏", "李军航", "similar"),  # brothers: they share a syllable
+        ("郭倩凤", "Guo Qianying", "similar"),
+        ("李静安", "李金安", "close"),  # jing and jin: one slip of whoever heard it
+        ("Jonathan Miller", "Johnatan Miller", "close"),
+    ],
+)
+def test_another_syllable_of_a_chinese_name_is_another_name(left: str, right: str, expected: str) -> None:
+    assert level("given", Raw(full=left), Raw(full=right)) == expected
 
 
 def test_a_rare_name_says_more_than_a_common_one() -> None:

@@ -71,6 +71,13 @@ def test_a_branch_has_the_core_of_its_company_and_says_that_it_is_one(branch: st
     assert not read(head).branch
 
 
+def test_the_foreign_name_of_a_company_may_end_in_the_chinese_name_of_a_branch() -> None:
+    found = read("Kangyun Technology Co., Ltd. 昆明分公司")
+
+    assert (found.core, found.branch) == ("kangyuntechnology", "kunmingfengongsi")
+    assert found.branch == read("康云科技有限公司昆明分公司").branch
+
+
 def test_two_branches_are_told_apart() -> None:
     assert read("中国银行上海分行").branch != read("中国银行杭州分行").branch
 

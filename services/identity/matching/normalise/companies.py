@@ -30,6 +30,7 @@ MOST = 16
 """Words that are read of one name, and names that are read of one record."""
 
 _BRANCH = re.compile("(?:第?[一二三四五六七八九十0-9]+)?(?:" + "|".join(HAN_BRANCHES) + ")$")
+_HAN_BRANCH = re.compile("(?<=[^\u3400-\u9fff])[\u3400-\u9fff]*(?:" + "|".join(HAN_BRANCHES) + ")$")
 _PLACE = re.compile("(" + "|".join((*PROVINCES, *HAN_CITIES)) + ")(?:省|市|自治区|特别行政区)?")
 _DISTRICT = re.compile("[\u3400-\u9fff]{2,3}(?:新区|区|县)(?=[\u3400-\u9fff]{3})")
 _INDUSTRY = re.compile("|".join(sorted(INDUSTRIES, key=len, reverse=True)))
@@ -79,7 +80,9 @@ def _may_trade(text: str) -> bool:
 
 
 def _western(folded: str) -> CompanyName:
-    region = branch = ""
+    region = ""
+    # Acme Technology Co., Ltd. 昆明分公司: the foreign name of a Chinese company, and which branch of it.
+    folded, branch = _without_han_branch(folded)
     for inside in _BRACKETS.findall(folded)[:4]:
         plain = words(inside)
         region = "".join(plain) if "".join(plain) in PLACES else region
@@ -98,6 +101,11 @@ def _western(folded: str) -> CompanyName:
         del found[0]
     tokens = tuple([word for word in (INDUSTRY_WORDS.get(word, word) for word in found) if word]) or tuple(found)
     return CompanyName("".join(tokens), tokens, form, branch, "", region)
+
+
+def _without_han_branch(folded: str) -> tuple[str, str]:
+    match = _HAN_BRANCH.search(folded)
+    return (folded, "") if match is None else (folded[: match.start()].strip(), romanised(match[0]))
 
 
 def _initials(found: list[str]) -> list[str]:
