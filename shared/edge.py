@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import log, metrics, problem
 from shared.access.tokens import Verifier
-from shared.errors import Busy, CustlogError, Stopping, Unauthenticated
+from shared.errors import Busy, CustlogError, Stopping, Unauthenticated, Unavailable
 from shared.ids import uuid7
 
 OPEN_PATHS = frozenset({"/health/live", "/health/ready", "/metrics", "/openapi.json"})
@@ -20,6 +20,10 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _UNFINISHED = (
     "This process stops before the request is through; it may still be carried out. Send it again with the same "
     "Idempotency-Key to learn what became of it."
+)
+_CANCELLED = (
+    "What this request waited for was given up within the service; it may still be carried out. Send it again with the "
+    "same Idempotency-Key to learn what became of it."
 )
 _log = log.get_logger(__name__)
 
@@ -73,10 +77,14 @@ class Observe:
         try:
             await self._app(scope, receive, noted)
         except asyncio.CancelledError:
-            if noted.status or not _is_asked_to_end():
+            if noted.status:
                 raise
-            # The process cannot wait any longer. Without this uvicorn would answer 500, in plain text.
-            await problem.answer(Stopping(_UNFINISHED), headers={"Connection": "close"})(scope, receive, noted)
+            # Without this uvicorn would answer 500, in plain text.
+            failure: CustlogError = Stopping(_UNFINISHED)
+            if not _is_asked_to_end():
+                _log.warning("what a request waited for was cancelled from within")
+                failure = Unavailable(_CANCELLED)
+            await problem.answer(failure, headers={"Connection": "close"})(scope, receive, noted)
         except Exception as error:
             _log_failure(error)
             if noted.status:

@@ -1,7 +1,9 @@
-"""Records out of Kafka's client, for readers without a group."""
+"""What becomes of the tasks within Kafka's client, where nothing public tells it."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +22,44 @@ async def fetched(
     came: Mapping[TopicPartition, Sequence[Any]] = await consumer.getmany(
         *places, timeout_ms=timeout_ms, max_records=max_records
     )
-    if not came and consumer._fetcher.error_future.done():  # noqa: SLF001 - nothing public tells it
-        raise KafkaError("fetching ended within the Kafka client")
+    if not came and (ended := ended_within(consumer)):
+        raise KafkaError(f"{ended} ended within the Kafka client")
     return came
+
+
+def ended_within(consumer: AIOKafkaConsumer) -> str:
+    """What has died of a started consumer without which it does not go on; "" if nothing has."""
+    return " and ".join(
+        [name for name, task in _tasks(consumer).items() if task is not None and (_failed(task) or _gone(name, task))]
+    )
+
+
+async def end(consumer: AIOKafkaConsumer) -> None:
+    """Ends what stop() has left of a consumer: its tasks, then its connections. Raises nothing."""
+    left = [task for task in _tasks(consumer).values() if task is not None and not task.done()]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=1.0)
+    with contextlib.suppress(Exception):
+        await consumer._client.close()  # noqa: SLF001
+
+
+def _tasks(consumer: AIOKafkaConsumer) -> dict[str, asyncio.Task[Any] | None]:
+    client, fetcher, coordinator = consumer._client, consumer._fetcher, consumer._coordinator  # noqa: SLF001
+    return {
+        "fetching": None if fetcher is None else fetcher._fetch_task,  # noqa: SLF001
+        "metadata": client._sync_task,  # noqa: SLF001
+        "membership": getattr(coordinator, "_coordination_task", None),
+        "heartbeat": getattr(coordinator, "_heartbeat_task", None),
+        "offsets": getattr(coordinator, "_commit_refresh_task", None),
+    }
+
+
+def _gone(name: str, task: asyncio.Task[Any]) -> bool:
+    # Heartbeats and the look at offsets are ended and begun again with each assignment.
+    return name in ("fetching", "metadata", "membership") and task.done()
+
+
+def _failed(task: asyncio.Task[Any]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None

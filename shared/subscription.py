@@ -17,6 +17,7 @@ from faststream.kafka.message import FAKE_CONSUMER
 from shared import metrics
 from shared.authenticity import Admission
 from shared.epoch import Note
+from shared.fetching import end, ended_within
 from shared.inbox import SetBack
 from shared.interruption import contained
 from shared.log import safe_message
@@ -32,6 +33,8 @@ State = Literal["starting", "running", "retrying", "stopped"]
 _MAX_BACKOFF_SECONDS = 10.0
 # A topic that was deleted and made anew is found again after so long.
 _METADATA_MS = 5_000
+_LOOK_SECONDS = 1.0
+_CLOSE_SECONDS = 60.0
 _REVOKE_SECONDS = 20.0
 # FastStream sleeps as long again after an empty poll: this bounds the extra latency of an idle consumer.
 _POLL_MS = 10
@@ -83,6 +86,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopping = False
+        self._leaving = False
         self._rewound: dict[tuple[str, int], int] = {}
         self._in_hand: dict[tuple[str, int], int] = {}
         self._closing: asyncio.Task[None] | None = None
@@ -106,28 +110,32 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         if self._stopping:
             return
         await self._broker.connect()
-        await self._subscriber.start()
+        self._leaving = False
+        try:
+            await self._subscriber.start()
+        except Exception:
+            # Half of a consumer is there, with tasks and connections; the next attempt would lose sight of it.
+            await self._close()
+            raise
 
     async def deaf(self) -> str:
         """Wait until nothing can come any more, and say why.
 
-        What fetches, or what keeps the membership, ends for good where aiokafka does not expect an error (uvloop raises
-        RuntimeError for a write to a closed connection), and getmany() then answers nothing for ever. A subscription
-        that does not run, or is stopped, never becomes deaf.
+        A task within aiokafka ends for good at an error that it does not expect (uvloop raises RuntimeError for a write
+        to a closed connection), and then getmany() answers nothing for ever, or fails for ever. A subscription that
+        does not run, or is stopped, never becomes deaf.
         """
-        consumer = self.consumer
-        if consumer is None:
-            return await asyncio.Future[str]()
-        tasks = {"fetching": consumer._fetcher.error_future, "membership": consumer._coordinator._coordination_task}  # noqa: SLF001
-        await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
-        if self._stopping:
-            return await asyncio.Future[str]()
-        return f"{' and '.join(name for name, task in tasks.items() if task.done())} ended within the Kafka client"
+        while True:
+            consumer = self.consumer
+            if consumer is not None and not self._stopping and (ended := ended_within(consumer)):
+                return f"{ended} ended within the Kafka client"
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def leave(self, reason: str) -> None:
         """Finish the running batch (a retry is given up) and leave the group, to start() again."""
         logger.warning("consumer_leaving", topics=self.topics, reason=reason)
         self._retrying(reason)
+        self._leaving = True
         self._give_up()
         await self._close()
 
@@ -222,7 +230,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
     ) -> tuple[Mapping[tuple[str, int], int | None], Mapping[TopicPartition, int]] | None:
         partitions = [(tp.topic, tp.partition) for tp in places]
         delay = 0.1
-        while generation == self._generation and not self._stopping:
+        while generation == self._generation and not self._ends:
             try:
                 offsets = await contained(self._resume(partitions))
                 await contained(self._confirm_store(partitions))
@@ -256,7 +264,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         # Reversed, so that the first offset of each partition stays.
         self._in_hand = {(record.topic, record.partition): record.offset for record in reversed(records)}
         try:
-            while generation == self._generation and not self._stopping:
+            while generation == self._generation and not self._ends:
                 try:
                     if believed is None:
                         believed = await contained(self._believed(records))
@@ -335,8 +343,12 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         for topic in self.topics:
             metrics.CONSUMER_RETRIES.labels(self.name, topic).inc()
 
+    @property
+    def _ends(self) -> bool:
+        return self._stopping or self._leaving
+
     def _run(self) -> None:
-        if self.state != "stopped":
+        if self.state != "stopped" and not self._leaving:
             self.state, self.reason = "running", ""
 
     def _give_up(self) -> None:
@@ -358,11 +370,14 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         consumer = self.consumer
         leaving = asyncio.ensure_future(self._subscriber.stop())
-        await asyncio.wait([leaving])
-        if consumer is not None and (leaving.cancelled() or leaving.exception() is not None):
-            # Without a broker aiokafka's stop() ends in a stray CancelledError and leaves its connections open.
-            self._subscriber.consumer = None
-            await consumer._client.close()  # noqa: SLF001 - nothing public does what stop() did not finish
+        await asyncio.wait([leaving], timeout=_CLOSE_SECONDS)
+        if leaving.done() and not leaving.cancelled() and leaving.exception() is None:
+            return
+        # Without a broker, or where one of its tasks has died, aiokafka's stop() ends half-way or never.
+        leaving.cancel()
+        self._subscriber.consumer = None
+        if consumer is not None:
+            await end(consumer)
 
 
 def kafka_broker(bootstrap: str, client_id: str) -> KafkaBroker:

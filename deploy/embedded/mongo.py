@@ -52,8 +52,9 @@ class MongoServer(Server):
         if self._answers():
             return True
         if self._is_removed():
-            # It looks for itself at its start only; not even a forced reconfiguration makes it look again.
-            self.ask_to_stop()
+            # It looks for itself at its start only; not even a forced reconfiguration makes it look again. It takes no
+            # writes as it is, so nothing is lost.
+            self.kill()
         return False
 
     def _answers(self) -> bool:
@@ -79,7 +80,12 @@ class MongoServer(Server):
 
     def _client(self) -> MongoClient[dict[str, Any]]:
         return MongoClient(
-            LOOPBACK, self.port, directConnection=True, serverSelectionTimeoutMS=500, connectTimeoutMS=500
+            LOOPBACK,
+            self.port,
+            directConnection=True,
+            serverSelectionTimeoutMS=500,
+            connectTimeoutMS=500,
+            socketTimeoutMS=5_000,
         )
 
     def _join(self, client: MongoClient[dict[str, Any]]) -> None:

@@ -207,9 +207,9 @@ class TopicWatch:
 async def _up_to(
     consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
 ) -> AsyncIterator[tuple[int, Sequence[Any]]]:
-    """What is in each partition before its end. Raises Interrupted when nothing comes any more."""
+    """What is in each partition before its end. Raises Interrupted or TimeoutError when nothing comes any more."""
     heard = time.monotonic()
-    while waiting := [place for place, end in ends.items() if await consumer.position(place) < end]:
+    while waiting := await _before(consumer, ends):
         came = await fetched(consumer, *waiting, timeout_ms=_FETCH_MS, max_records=_FETCH_RECORDS)
         for place, records in came.items():
             yield place.partition, records
@@ -217,6 +217,12 @@ async def _up_to(
             heard = time.monotonic()
         elif time.monotonic() - heard > STALL_SECONDS:
             raise Interrupted(f"nothing came from topic {waiting[0].topic} for {STALL_SECONDS:.0f} s")
+
+
+async def _before(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> list[TopicPartition]:
+    # A client that has died within never tells a position.
+    async with asyncio.timeout(STALL_SECONDS):
+        return [place for place, end in ends.items() if await consumer.position(place) < end]
 
 
 def _same(position: int, value: bytes, row: bytes) -> bool:

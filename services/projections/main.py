@@ -24,6 +24,7 @@ from shared.access.tokens import Verifier
 from shared.audit.sequencer import Sequencer
 from shared.following import follow
 from shared.http import Tasks, create_app
+from shared.interruption import contained
 from shared.log import get_logger
 from shared.mongo import Driver, connect
 from shared.parking import parking
@@ -156,8 +157,8 @@ class Service:
         await self._end_predecessor()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(follow(self.subscription))
-                group.create_task(self.rebuild.keep_current())
+                group.create_task(contained(follow(self.subscription)))
+                group.create_task(contained(self.rebuild.keep_current()))
         finally:
             await self.subscription.stop()
             await self.rebuild.stop()

@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from aiokafka.errors import KafkaError
 from pymongo import DESCENDING
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
@@ -151,7 +152,7 @@ class Rebuild:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 await self._make(build, attempt, views)
-            except (Moved, Stalled) as moved:
+            except (Moved, Stalled, KafkaError) as moved:
                 if attempt == ATTEMPTS:
                     raise
                 _log.warning("building again", build=build, reason=str(moved))

@@ -73,6 +73,8 @@ def test_a_name_that_was_somebody_elses_is_not_kept() -> None:
     found = features(ANN, renamed("Ben", "Ray"))
 
     assert (found.former, found.given) == ((), "Ben")
+    assert features(ANN, renamed("Ann", "Ray"), renamed("Ben", "Ray")).former == ()
+    assert features(ANN, renamed("Ann", "LEE")).former == ()
     assert features(ANN, renamed("Ann", "Ray"), facts.NameCorrected(name=ERASED)).former == ()
 
 

@@ -14,6 +14,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.group import HeartbeatRequest
 from pymongo.errors import BulkWriteError
 
 from shared.authenticity import Admission
@@ -352,13 +353,13 @@ async def test_members_share_the_partitions_and_each_record_is_applied_once(plac
         assert first.parked() == []
 
 
-def close_connection(consumer: AIOKafkaConsumer) -> None:
-    """The next fetch meets a connection that uvloop has closed already, and says so with a RuntimeError."""
+def close_connection(consumer: AIOKafkaConsumer, kind: type) -> None:
+    """The next request of a kind meets a connection that uvloop has closed already, and says so with a RuntimeError."""
     send = consumer._client.send
 
     async def closed(node: int, request: Any, **options: Any) -> Any:
-        fetching = isinstance(request, FetchRequest)
-        if fetching:
+        meant = isinstance(request, kind)
+        if meant:
             consumer._client.send = send
             raise RuntimeError("unable to perform operation on a transport; the handler is closed")
         return await send(node, request, **options)
@@ -366,7 +367,16 @@ def close_connection(consumer: AIOKafkaConsumer) -> None:
     consumer._client.send = closed
 
 
-@pytest.mark.parametrize("part", ["connection", "fetching", "membership"])
+KILLED: Mapping[str, Callable[[AIOKafkaConsumer], object]] = {
+    "a fetch": lambda consumer: close_connection(consumer, FetchRequest),
+    "a heartbeat": lambda consumer: close_connection(consumer, HeartbeatRequest),
+    "fetching": lambda consumer: consumer._fetcher._fetch_task.cancel(),
+    "membership": lambda consumer: consumer._coordinator._coordination_task.cancel(),
+    "metadata": lambda consumer: consumer._client._sync_task.cancel(),
+}
+
+
+@pytest.mark.parametrize("part", KILLED)
 async def test_a_consumer_whose_client_has_died_within_joins_again_and_misses_nothing(place: Place, part: str) -> None:
     consumer = Consumer(place.database, place.kafka, [place.topic], place.group)
     following = asyncio.create_task(follow(consumer.subscription))
@@ -375,10 +385,7 @@ async def test_a_consumer_whose_client_has_died_within_joins_again_and_misses_no
         await place.applied(consumer)
         before = consumer.subscription.consumer
         assert before is not None
-        if part == "connection":
-            close_connection(before)
-        else:
-            (before._fetcher.error_future if part == "fetching" else before._coordinator._coordination_task).cancel()
+        KILLED[part](before)
         await until(lambda: consumer.subscription.consumer not in (before, None), "another consumer")
         await place.publish(20)
         await place.applied(consumer)

@@ -83,14 +83,18 @@ def _name_corrected(features: Features, event: facts.NameCorrected) -> Features:
     full, given, family = _name(event.name)
     before = features.full
     # Who keeps the given name has married or gone back to an earlier name. Else it was somebody else's, and goes.
-    kept = given is not None and features.given is not None and given.casefold() == features.given.casefold()
-    if full is None:
+    kept = _alike(given, features.given)
+    if full is None or not kept:
         former: tuple[str, ...] = ()
-    elif kept and before and features.family != family:
+    elif before and family and features.family and not _alike(family, features.family):
         former = (*(name for name in features.former if name not in (before, full)), before)[-FORMER:]
     else:
         former = features.former
     return msgspec.structs.replace(features, full=full, given=given, family=family, former=former)
+
+
+def _alike(a: str | None, b: str | None) -> bool:
+    return a is not None and b is not None and a.casefold() == b.casefold()
 
 
 def _birth_date_set(features: Features, event: facts.BirthDateSet) -> Features:
