@@ -67,12 +67,11 @@ def found_among(
 
     Who is restricted or erased stays what it is: nothing can be found that speaks for its links, or against them.
     """
-    kept = [
-        link
-        for link in standing(state, customers)
-        if normals.get(link.a, UNCOMPARABLE) is UNCOMPARABLE or normals.get(link.b, UNCOMPARABLE) is UNCOMPARABLE
-    ]
-    return [*judge.pairs(customers, normals, weighed), *kept]
+    found = judge.pairs(customers, normals, weighed)
+    silent = {customer for customer in customers if normals.get(customer, UNCOMPARABLE) is UNCOMPARABLE}
+    if not silent:
+        return found
+    return [*found, *(link for link in standing(state, customers) if link.a in silent or link.b in silent)]
 
 
 def _place(customer: str) -> bytes:

@@ -64,7 +64,7 @@ async def _filled(stand: Stand, plan: Plan) -> list[Result]:
     url = stand.database("filled")
     grown: list[float] = []
     inspected: list[float] = []
-    with stand.log(url) as log, closing(_store(url)) as store:
+    with stand.log(url) as log, closing(sealed_by(url)) as store:
         store.open()
         for _ in range(plan.rounds):
             before = log.head()
@@ -105,7 +105,7 @@ async def _append(log: Log, plan: Plan, latencies: list[float]) -> float:
 @asynccontextmanager
 async def _growing(log: Log, url: str) -> AsyncIterator[Sequencer]:
     """A sequencer in the same process, as services have it."""
-    sequencer = Sequencer(_store(url))
+    sequencer = Sequencer(sealed_by(url))
     log.when_committed(sequencer.wake_threadsafe)
     running = asyncio.create_task(sequencer.run())
     try:
@@ -115,7 +115,8 @@ async def _growing(log: Log, url: str) -> AsyncIterator[Sequencer]:
         await asyncio.gather(running, return_exceptions=True)
 
 
-def _store(url: str) -> Store:
+def sealed_by(url: str) -> Store:
+    """The audit tree of a customer log, signed by this run's own key."""
     return Store(url, "customer", origin=SIGNER.key.name, signers=[SIGNER], verifiers=[SIGNER.key])
 
 

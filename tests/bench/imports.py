@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 import time
-from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import orjson
 
 from deploy.client import Client, caught_up
-from deploy.demo import febrl
 from tests.bench.measure import Goal, Plan, Result, Spread, calm
+from tests.bench.population import Population
 from tests.bench.processes import cpu_seconds
 from tests.bench.stand import Stand
 
 GOAL = Goal(">= 2000 rows/s", 2_000)
 MOST_ROUNDS = 3
-YEARS_APART = 4
-"""Between the birth dates of two copies: leap days stay in the calendar."""
+SEED = 3
 
 
 async def measure(stand: Stand, plan: Plan) -> list[Result]:
-    """FEBRL's dirty people, copied under other names until there are enough; all four services at work."""
+    """People as a large base has them, one in ten told twice; all four services at work."""
     rates, importing, computed = [], [], []
     async with stand.client("bench", "import") as client:
         for turn in range(min(plan.rounds, MOST_ROUNDS)):
@@ -64,32 +62,7 @@ async def _send(client: Client, source: str, content: bytes) -> None:
 
 
 def _files(rows: int, turn: int) -> dict[str, bytes]:
-    """Two files with so many rows together; no two turns name the same people."""
-    known = {file.source: list(csv.DictReader(io.StringIO(file.content.decode()))) for file in febrl.load().files}
-    files = {}
-    for source, records in known.items():
-        wanted = rows // len(known)
-        first = turn * -(-wanted // len(records))
-        copied = [_copy(records[n % len(records)], first + n // len(records)) for n in range(wanted)]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, febrl.COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(copied)
-        files[source] = text.getvalue().encode()
-    return files
-
-
-def _copy(record: dict[str, str], copy: int) -> dict[str, str]:
-    """Somebody else with the same errors."""
-    letters = "".join(chr(ord("a") + int(digit)) for digit in str(copy))
-    born = record["birth_date"]
-    if born:
-        day = date.fromisoformat(born)
-        born = day.replace(year=day.year - YEARS_APART * copy).isoformat()
-    return {
-        **record,
-        "external_id": f"{record['external_id']}-{copy}",
-        "family_name": record["family_name"] and record["family_name"] + letters,
-        "birth_date": born,
-        "id_value": f"{record['id_value']}{copy:02}",
-    }
+    """Two files with so many rows together; each turn has the rows that follow those of the turn before."""
+    with TemporaryDirectory() as folder:
+        written = Population.of(SEED).write(range(turn * rows, (turn + 1) * rows), Path(folder))
+        return {source: file.read_bytes() for source, file in written.items()}

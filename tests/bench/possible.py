@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 from deploy.client import Client, caught_up
-from deploy.demo import febrl
 from deploy.history import open_history
 from tests.bench import imports
 from tests.bench.measure import Goal, Plan, Result, Spread, percentiles
+from tests.bench.population import Population
 from tests.bench.stand import Stand
 
 GOAL = Goal("p99 <= 50 ms", 50, at_most=True)
@@ -32,7 +29,7 @@ async def measure(stand: Stand, plan: Plan) -> list[Result]:
         latencies: list[float] = []
         rates, found = [], 0
         for _ in range(plan.rounds):
-            asked = list(islice(_people(), min(ASKED, plan.size // 10)))
+            asked = list(_people(min(ASKED, plan.size // 10)))
             began = time.perf_counter()
             found = sum([await _ask(client, person, latencies) for person in asked])
             rates.append(len(asked) / (time.perf_counter() - began))
@@ -48,15 +45,14 @@ async def measure(stand: Stand, plan: Plan) -> list[Result]:
     ]
 
 
-def _people() -> Iterator[dict[str, Any]]:
+def _people(count: int) -> Iterator[dict[str, Any]]:
     """Those of an import's first rows, as somebody at a desk would type them."""
-    for file in febrl.load().files:
-        for row in csv.DictReader(io.StringIO(file.content.decode())):
-            address = {"line": f"{row['street_number']} {row['address_1']}".strip(), "city": row["locality"]}
-            given = {name: row[f"{name}_name"] for name in ("given", "family") if row[f"{name}_name"]}
-            if given and all(address.values()):
-                born = {"birth_date": row["birth_date"]} if row["birth_date"] else {}
-                yield {"name": given, "addresses": [{**address, "country": "AU"}], **born}
+    known = Population.of(imports.SEED)
+    for number in range(count):
+        person = known.record(number)
+        address = {"line": f"{person.house} {person.street}", "city": person.place[0], "country": "AU"}
+        born = {"birth_date": person.born} if person.born else {}
+        yield {"name": {"given": person.given, "family": person.family}, "addresses": [address], **born}
 
 
 async def _ask(client: Client, person: dict[str, Any], latencies: list[float]) -> bool:
