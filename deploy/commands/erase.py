@@ -15,7 +15,7 @@ import typer
 from deploy.canary.report import Report
 from deploy.client import Client, connect
 from deploy.commands.audit import trusted
-from deploy.commands.options import HomeOption, JsonOption
+from deploy.commands.options import HomeOption, JsonOption, UserOption, UserTokenOption
 from deploy.commands.output import STDOUT, print_json, steps
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
@@ -73,10 +73,8 @@ def erase(
     proof: Annotated[
         Path | None, typer.Option("--certificate", help="Write the certificate of the erasure, with its proof.")
     ] = None,
-    user: Annotated[str | None, typer.Option("--user", help="Account that does it; yours by default.")] = None,
-    token: Annotated[
-        str, typer.Option("--token", envvar="CUSTLOG_TOKEN", help="Token of that account, instead of a local one.")
-    ] = "",
+    user: UserOption = None,
+    token: UserTokenOption = "",
     seconds: Annotated[float, typer.Option("--seconds", min=1, help="How long to wait at most.")] = 300,
     home: HomeOption = None,
     as_json: JsonOption = False,

@@ -16,7 +16,7 @@ import typer
 
 from deploy import numbering
 from deploy.client import connect
-from deploy.commands.options import HomeOption, JsonOption
+from deploy.commands.options import HomeOption, JsonOption, UserOption
 from deploy.commands.output import STDERR, STDOUT, print_json
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
@@ -27,7 +27,6 @@ from services.identity.numbering.template import BadTemplate
 from shared.events.numbering import NumberingRulesSet
 
 FileArgument = Annotated[Path, typer.Argument(help="TOML or JSON with one [[rules]] for each rule.")]
-UserOption = Annotated[str | None, typer.Option("--user", help="Account that does it; yours by default.")]
 CHANNEL = {"Custlog-Channel": "console", "Custlog-Purpose": "numbering"}
 ROLE = "manager"
 CHUNK = 500

@@ -10,7 +10,7 @@ import typer
 
 from deploy.client import connect
 from deploy.commands.instants import instant
-from deploy.commands.options import HomeOption, JsonOption
+from deploy.commands.options import HomeOption, JsonOption, UserOption, UserTokenOption
 from deploy.commands.output import STDOUT, print_json, steps
 from deploy.embedded.home import Home
 from deploy.history import open_history
@@ -61,10 +61,8 @@ def put(
     since: Annotated[
         str | None, typer.Option("--from", help="The instant from which on it holds; now without.")
     ] = None,
-    user: Annotated[str | None, typer.Option("--user", help="Account that does it; yours by default.")] = None,
-    token: Annotated[
-        str, typer.Option("--token", envvar="CUSTLOG_TOKEN", help="Token of that account, instead of a local one.")
-    ] = "",
+    user: UserOption = None,
+    token: UserTokenOption = "",
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
