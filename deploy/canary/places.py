@@ -128,6 +128,8 @@ def forms_of_others(url: str, forms: Collection[bytes], members: Sequence[str]) 
                 for batch in _batches(client, database, name):
                     if search.forms_in(batch):
                         for document in _documents(batch):
+                            if not search.forms_in(document):
+                                continue
                             lower = document.lower()
                             if not any(each in lower for each in ids):
                                 shared.update(form for form in forms if form in lower)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ahocorasick_rs import BytesAhoCorasick
+
 
 class Search:
     """Looks for forms (in lower case) by the field that they belong to."""
@@ -15,12 +17,17 @@ class Search:
         self._forms = {
             form: name for form, name in fields.items() if not any(other != form and other in form for other in fields)
         }
+        self._ordered = list(self._forms)
+        # All forms in one pass (Aho and Corasick, 1975): one after the other they would be most of a scan.
+        self._matcher = BytesAhoCorasick(self._ordered) if self._ordered else None
         self.overlap = max(map(len, self._forms), default=1) - 1
 
     def forms_in(self, content: bytes) -> set[bytes]:
         """The forms that stand in the content."""
-        lower = content.lower()
-        return {form for form in self._forms if form in lower}
+        if self._matcher is None:
+            return set()
+        found = self._matcher.find_matches_as_indexes(content.lower(), overlapping=True)
+        return {self._ordered[which] for which, _, _ in found}
 
     def fields_in(self, content: bytes) -> set[str]:
         """The fields of which a form stands in the content."""
