@@ -7,7 +7,8 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 
@@ -41,8 +42,25 @@ async def end(consumer: AIOKafkaConsumer) -> None:
         task.cancel()
     if left:
         await asyncio.wait(left, timeout=1.0)
+    bury(consumer._client)  # noqa: SLF001
     with contextlib.suppress(Exception):
         await consumer._client.close()  # noqa: SLF001
+
+
+def ended_within_producer(producer: AIOKafkaProducer) -> str:
+    """The same of a started producer: without metadata or sender it waits for ever for what nobody does any more."""
+    tasks = {"metadata": producer.client._sync_task, "sending": producer._sender.sender_task}  # noqa: SLF001
+    return " and ".join([name for name, task in tasks.items() if task is not None and task.done()])
+
+
+def bury(client: AIOKafkaClient) -> None:
+    """Lets a client forget its task for metadata once that has died: its close() would raise the error again, and leave
+    its connections open."""
+    task = client._sync_task  # noqa: SLF001
+    if task is not None and task.done():
+        client._sync_task = None  # noqa: SLF001
+        if not task.cancelled():
+            task.exception()  # Nobody asks any more.
 
 
 def _tasks(consumer: AIOKafkaConsumer) -> dict[str, asyncio.Task[Any] | None]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.producer import sender as aiokafka_sender
 from aiokafka.producer.message_accumulator import BatchBuilder
 
@@ -18,6 +18,7 @@ from shared import metrics
 from shared.authenticity import Authenticator
 from shared.crash import crash_here
 from shared.epoch import head_of, new_epoch
+from shared.fetching import bury, ended_within_producer
 from shared.interruption import contained
 from shared.lease import Lease, Published
 from shared.log import safe_message
@@ -35,6 +36,7 @@ _TRANSACTION_TIMEOUT_MS = 20_000
 _TRANSACTION_BYTES = 8 * 1_048_576
 _STANDBY_SECONDS = 1.0
 _CHECK_SECONDS = 1.0
+_START_SECONDS = 60.0
 _LOOK_SECONDS = 2.0
 _HELD_SECONDS = 5.0
 _MAX_BACKOFF_SECONDS = 5.0
@@ -206,7 +208,12 @@ class Relay:
                 published = await self._compare(lease, await lease.load())
                 self._tell(published)
                 logger.info("relay_leads", topic=self._topic, position=published.position, epoch=published.epoch)
-                await _first(self._lead(lease, producer, published), self._watch_lease(lease), self._watch_topic())
+                await _first(
+                    self._lead(lease, producer, published),
+                    self._watch_lease(lease),
+                    self._watch_topic(),
+                    _watch_producer(producer),
+                )
         finally:
             await lease.close()
 
@@ -341,7 +348,8 @@ class Relay:
             max_request_size=MAX_BATCH_BYTES,
         )
         try:
-            await producer.start()
+            async with asyncio.timeout(_START_SECONDS):
+                await producer.start()
             yield producer
         except BaseException:
             await _abandon(producer)
@@ -379,6 +387,14 @@ async def _drop(*tasks: asyncio.Task[Any] | None) -> None:
                 await task
 
 
+async def _watch_producer(producer: AIOKafkaProducer) -> None:
+    """Ends by an exception when a task within the producer has died: it would wait for it for ever."""
+    while True:
+        await asyncio.sleep(_CHECK_SECONDS)
+        if ended := ended_within_producer(producer):
+            raise KafkaError(f"{ended} ended within the Kafka client")
+
+
 async def _abandon(producer: AIOKafkaProducer) -> None:
     """End a producer in the middle of its work: by itself it would try for ever, and nothing public ends that.
 
@@ -392,4 +408,5 @@ async def _abandon(producer: AIOKafkaProducer) -> None:
     accumulator = producer._message_accumulator  # noqa: SLF001 - see above
     accumulator._batches.clear()  # noqa: SLF001 - see above
     accumulator._pending_batches.clear()  # noqa: SLF001 - see above
+    bury(producer.client)
     await producer.stop()

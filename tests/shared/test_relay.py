@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from shared.relay import Relay
 from shared.topics import TopicMismatch, ensure_topics, partition_of
@@ -163,6 +164,30 @@ async def test_everything_is_published_over_kills(kafka: str, database: str, top
             process.kill()
             await process.wait()
     assert_published(await read_topic(kafka, topic), size)
+
+
+@pytest.mark.parametrize("part", ["metadata", "sending"])
+async def test_a_relay_whose_kafka_client_has_died_within_goes_on_with_another(
+    kafka: str, database: str, topic: str, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    made: list[AIOKafkaProducer] = []
+
+    class Producer(AIOKafkaProducer):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            made.append(self)
+
+    monkeypatch.setattr("shared.relay.AIOKafkaProducer", Producer)
+    log = MemoryLog(40)
+    async with running(log, database, kafka, topic) as relay:
+        await reached(relay, 40)
+        died = made[-1].client._sync_task if part == "metadata" else made[-1]._sender.sender_task
+        died.cancel()
+        await until(lambda: len(made) > 1, "another producer")
+        log.grow(40)
+        relay.wake()
+        await reached(relay, 80)
+    assert_published(await read_topic(kafka, topic), 80)
 
 
 async def test_a_record_too_large_for_kafka_stops_the_relay_before_it(kafka: str, database: str, topic: str) -> None:
