@@ -1,12 +1,13 @@
 """What is searched for: the values of one customer in every form in which a place may hold them. Pure.
 
-Only what tells somebody apart is searched for. A birth date, a town or a postcode stands in many places for other
+Only what tells somebody apart is searched for. A date, a town or a postcode stands in many places for other
 people, and so does a word of a few letters: such values are counted as left out.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ _SHARED = frozenset(
     }
 )
 """Fields whose values many people have."""
+_A_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T[0-9:.]+(Z|[+-]\d{2}:\d{2})?)?")
 
 
 class Value(NamedTuple):
@@ -136,7 +138,8 @@ def _texts(field: str, content: Any) -> Iterator[Value]:
 
 
 def _tells_apart(value: Value) -> bool:
-    return value.field not in _SHARED and len(value.text.strip()) >= SHORTEST
+    text = value.text.strip()
+    return value.field not in _SHARED and len(text) >= SHORTEST and not _A_DATE.fullmatch(text)
 
 
 def _is_number(text: str) -> bool:

@@ -6,12 +6,12 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import bson
 import psycopg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from bson.raw_bson import RawBSONDocument
 from psycopg.sql import SQL, Identifier
@@ -25,9 +25,11 @@ from deploy.history import database_url
 from shared.fetching import fetched
 
 CHUNK = 8 * 1024 * 1024
+PARTS = 1024 * 1024
+"""Rows are looked through together from this size on."""
+_BETWEEN = b"\0"
 SHOWN = 5
 _FETCH_MS = 300
-_RAW = bson.CodecOptions(document_class=RawBSONDocument)
 _EMPTY_FETCHES = 10
 _DATABASES = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname"
 _TABLES = """
@@ -35,8 +37,10 @@ SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.rel
 WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 AND n.nspname !~ '^pg_toast'
 ORDER BY 1, 2"""
-_STATISTICS = "COPY (SELECT s::text FROM pg_stats s) TO STDOUT"
-"""What ANALYZE keeps of columns: their most common values."""
+_STATISTICS = """
+COPY (SELECT schemaname, tablename, attname, most_common_vals, histogram_bounds, most_common_elems FROM pg_stats)
+TO STDOUT"""
+"""What ANALYZE keeps of the values of columns; its numbers are not searched, in which any eight digits may stand."""
 
 
 @dataclass(slots=True)
@@ -55,6 +59,15 @@ class Finds:
         self.size += len(content)
         self.seen = self.seen or self.control in content
         self.note(self.search.fields_in(content), where)
+
+    def parts(self, whole: bytes, split: Callable[[], Iterable[tuple[bytes, str]]]) -> None:
+        """Several parts, each for itself; `split` is asked for them only if there is something in the whole."""
+        if self.search.forms_in(whole):
+            for content, where in split():
+                self.part(content, where)
+        else:
+            self.size += len(whole)
+            self.seen = self.seen or self.control in whole
 
     def note(self, fields: set[str], where: str) -> None:
         self.found.update(fields)
@@ -90,8 +103,28 @@ def _rows(database: psycopg.Connection[Any]) -> list[tuple[str, str]]:
 def _copied(database: psycopg.Connection[Any], statement: Any, finds: Finds, label: str) -> None:
     # PostgreSQL sends a row at a time.
     with database.cursor() as cursor, cursor.copy(statement) as copy:
-        for number, row in enumerate(copy, start=1):
-            finds.part(bytes(row), f"{label}, row {number} of the copy")
+        first = 1
+        for rows in _gathered(bytes(row) for row in copy):
+            finds.parts(_BETWEEN.join(rows), partial(_placed, rows, f"{label}, row {{}} of the copy", first))
+            first += len(rows)
+
+
+def _placed(rows: Sequence[bytes], where: str, first: int) -> Iterator[tuple[bytes, str]]:
+    return ((row, where.format(number)) for number, row in enumerate(rows, start=first))
+
+
+def _gathered(rows: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The rows, some at a time."""
+    together: list[bytes] = []
+    size = 0
+    for row in rows:
+        together.append(row)
+        size += len(row)
+        if size >= PARTS:
+            yield together
+            together, size = [], 0
+    if together:
+        yield together
 
 
 def mongo(url: str, search: Search, control: bytes) -> Iterator[Place]:
@@ -103,19 +136,10 @@ def mongo(url: str, search: Search, control: bytes) -> Iterator[Place]:
                 trouble = ""
                 try:
                     for batch in _batches(client, database, name):
-                        _searched(batch, finds, name)
+                        finds.parts(batch, partial(_documents_at, batch, name))
                 except PyMongoError as error:
                     trouble = f"it was not read to its end: {type(error).__name__}"
                 yield finds.place("mongo", f"{database}.{name}", trouble)
-
-
-def _searched(batch: bytes, finds: Finds, name: str) -> None:
-    if not finds.search.forms_in(batch):
-        finds.size += len(batch)
-        finds.seen = finds.seen or finds.control in batch
-        return
-    for document in _documents(batch):
-        finds.part(document, f"{name}, a document of {len(document)} bytes")
 
 
 def forms_of_others(url: str, forms: Collection[bytes], members: Sequence[str]) -> set[bytes]:
@@ -141,8 +165,17 @@ def _batches(client: MongoClient[RawBSONDocument], database: str, name: str) -> 
     yield from cast("Iterator[bytes]", client[database][name].find_raw_batches({}))
 
 
-def _documents(batch: bytes) -> list[bytes]:
-    return [bytes(document.raw) for document in bson.decode_all(batch, _RAW)]
+def _documents(batch: bytes) -> Iterator[bytes]:
+    """A document begins with its length, in bytes."""
+    at = 0
+    while at < len(batch):
+        end = at + max(int.from_bytes(batch[at : at + 4], "little"), 4)
+        yield batch[at:end]
+        at = end
+
+
+def _documents_at(batch: bytes, name: str) -> Iterator[tuple[bytes, str]]:
+    return ((document, f"{name}, a document of {len(document)} bytes") for document in _documents(batch))
 
 
 async def kafka(bootstrap: str, search: Search, control: bytes) -> list[Place]:
@@ -185,12 +218,24 @@ async def _topic(consumer: AIOKafkaConsumer, described: tuple[str, int], search:
         came = await fetched(consumer, timeout_ms=_FETCH_MS, max_records=10_000)
         empty = 0 if came else empty + 1
         for place, records in came.items():
-            for record in records:
-                headers = b"\0".join(name.encode() + b"=" + value for name, value in record.headers)
-                content = b"\0".join((record.key or b"", record.value or b"", headers))
-                finds.part(content, f"{topic}/{place.partition} at offset {record.offset}")
+            contents = [_content(record) for record in records]
+            finds.parts(_BETWEEN.join(contents), partial(_records_at, place, records, contents))
     trouble = "it was not read to its end" if empty == _EMPTY_FETCHES else ""
     return finds.place("kafka", topic, trouble)
+
+
+def _content(record: ConsumerRecord[Any, Any]) -> bytes:
+    headers = b"\0".join(name.encode() + b"=" + value for name, value in record.headers)
+    return b"\0".join((record.key or b"", record.value or b"", headers))
+
+
+def _records_at(
+    place: TopicPartition, records: Sequence[ConsumerRecord[Any, Any]], contents: Sequence[bytes]
+) -> Iterator[tuple[bytes, str]]:
+    return (
+        (content, f"{place.topic}/{place.partition} at offset {record.offset}")
+        for record, content in zip(records, contents, strict=True)
+    )
 
 
 async def answers(client: Client, paths: Iterable[tuple[str, str]], search: Search) -> list[Place]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ahocorasick_rs import BytesAhoCorasick
+from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 
 class Search:
@@ -20,13 +20,18 @@ class Search:
         self._ordered = list(self._forms)
         # All forms in one pass (Aho and Corasick, 1975): one after the other they would be most of a scan.
         self._matcher = BytesAhoCorasick(self._ordered) if self._ordered else None
+        # Whether there is any match is told ten times as fast as which they all are, and most contents have none.
+        self._screen = BytesAhoCorasick(self._ordered, matchkind=MatchKind.LeftmostFirst) if self._ordered else None
         self.overlap = max(map(len, self._forms), default=1) - 1
 
     def forms_in(self, content: bytes) -> set[bytes]:
         """The forms that stand in the content."""
-        if self._matcher is None:
+        if self._matcher is None or self._screen is None:
             return set()
-        found = self._matcher.find_matches_as_indexes(content.lower(), overlapping=True)
+        lower = content.lower()
+        if not self._screen.find_matches_as_indexes(lower):
+            return set()
+        found = self._matcher.find_matches_as_indexes(lower, overlapping=True)
         return {self._ordered[which] for which, _, _ in found}
 
     def fields_in(self, content: bytes) -> set[str]:
