@@ -14,6 +14,7 @@ from services.identity.numbering.facts import Facts
 from services.identity.numbering.held import Held, becomes_primary, held
 from services.identity.numbering.rule import canonical
 from services.identity.numbering.rulebook import RuleBook
+from services.identity.numbering.scheme import Numbering
 from services.identity.streams import number_key, stream_of
 from shared.errors import AlreadyReserved, Conflict, CustlogError, Invalid, NotFound
 from shared.eventlog.commit import Append, Commit
@@ -30,6 +31,8 @@ Decision = tuple[list[Contract], str, tuple[str, ...]]
 """Events of a row, the number that is answered, and the keys to reserve."""
 Decide = Callable[["Desk", Any], Decision]
 """Decides one row. Raises CustlogError to refuse it."""
+Candidate = tuple[Numbering, tuple[str, ...]]
+"""A rule that numbers a customer, and what it shows of it."""
 
 
 class Desk:
@@ -50,6 +53,8 @@ class Desk:
         self._owners = reservation_holders(tx.cursor, sorted(keys)) if keys else {}
         self._commits: list[tuple[str, list[Contract], tuple[str, ...], Cause]] = []
         self._raised: dict[str, SerialsRaised] = {}
+        self._facts: Facts | None = None
+        self._candidates: list[Candidate] = []
 
     def take(self, row: Any, decide: Decide, cause: Cause) -> RowAnswer:
         """Decides one row; what it is refused for is in its answer."""
@@ -77,7 +82,7 @@ class Desk:
         """The next number by the rules, unless the customer has one of that scope already."""
         now = self._held(customer)
         by_rules = rule_id is None
-        candidates = list(self._book.candidates(facts, self._now)) if by_rules else self._by_name(rule_id or "", facts)
+        candidates = self._by_rules(facts) if by_rules else self._by_name(rule_id or "", facts)
         if not candidates:
             raise Conflict(
                 "no rule numbers this customer: a condition does not hold or a fact that it shows is missing"
@@ -91,7 +96,13 @@ class Desk:
         """Who moves to another scope of the same rule keeps the number, if the rule says so."""
         return now.primary if on_move == "keep" and now.primary and now.primary.rule == rule_id else None
 
-    def _by_name(self, rule_id: str, facts: Facts) -> list[Any]:
+    def _by_rules(self, facts: Facts) -> list[Candidate]:
+        """Of many rows most say the same of their customer."""
+        if facts != self._facts:
+            self._facts, self._candidates = facts, list(self._book.candidates(facts, self._now))
+        return self._candidates
+
+    def _by_name(self, rule_id: str, facts: Facts) -> list[Candidate]:
         numbering = self._book.rule(rule_id)
         if numbering is None or numbering.rule.use != "issue":
             raise NotFound(f"there is no numbering rule {rule_id} that issues numbers")

@@ -19,6 +19,8 @@ from services.identity.matching.model import FIELDS, LEVELS, Model
 from services.identity.matching.person import compare_births, compare_names
 from services.identity.matching.record import Normal
 
+_FAMILY = FIELDS.index("family")
+
 Band: TypeAlias = Literal["merge", "review", "new"]
 
 
@@ -48,15 +50,28 @@ class Score(NamedTuple):
 
 def compare(a: Normal, b: Normal, model: Model) -> Levels:
     """Compares two records field by field. Symmetric; never fails."""
+    return _with_places(_without_places(a, b, model), a, b, model)
+
+
+def likely(a: Normal, b: Normal, model: Model, least: int) -> Levels | None:
+    """What `compare` says, or None, and sooner, where the names and the like show that the pair weighs less than that.
+
+    However well phones and addresses agree, they and the family name reach no more than the limit of a household.
+    """
+    found = _without_places(a, b, model)
+    if (not a.extra or not b.extra) and _most(found, model) < least:
+        return None
+    return _with_places(found, a, b, model)
+
+
+def _without_places(a: Normal, b: Normal, model: Model) -> Levels:
+    """The fields before the phone."""
     known = model.frequencies
     names = compare_names(a.names, b.names, known)
     companies = compare_companies(a.companies, b.companies, known)
     birth, birth_rarity = compare_births(a.birth, b.birth, model.guards.years, known)
     identity, identity_rarity = compare_identities(a.identities, b.identities, known)
     email, email_rarity = compare_emails(a.emails, b.emails, known)
-    phone, phone_rarity = compare_phones(a.phones, b.phones, known)
-    places = compare_homes(a.homes, b.homes, known)
-    extra, extra_rarity = _extras(a, b, model)
     return Levels(
         (
             _same(a.kind, b.kind),
@@ -71,13 +86,6 @@ def compare(a: Normal, b: Normal, model: Model) -> Levels:
             companies.branch,
             identity,
             email,
-            phone,
-            places.street,
-            places.unit,
-            places.city,
-            places.postcode,
-            places.region,
-            extra,
         ),
         (
             0,
@@ -92,6 +100,29 @@ def compare(a: Normal, b: Normal, model: Model) -> Levels:
             0,
             identity_rarity,
             email_rarity,
+        ),
+    )
+
+
+def _with_places(found: Levels, a: Normal, b: Normal, model: Model) -> Levels:
+    """All fields."""
+    known = model.frequencies
+    phone, phone_rarity = compare_phones(a.phones, b.phones, known)
+    places = compare_homes(a.homes, b.homes, known)
+    extra, extra_rarity = _extras(a, b, model)
+    return Levels(
+        (
+            *found.codes,
+            phone,
+            places.street,
+            places.unit,
+            places.city,
+            places.postcode,
+            places.region,
+            extra,
+        ),
+        (
+            *found.rarities,
             phone_rarity,
             places.street_rarity,
             places.unit_rarity,
@@ -101,6 +132,15 @@ def compare(a: Normal, b: Normal, model: Model) -> Levels:
             extra_rarity,
         ),
     )
+
+
+def _most(found: Levels, model: Model) -> int:
+    """No pair with these levels weighs more, whatever the phones and addresses say (limits.py)."""
+    parts = [
+        table[code] + (rarity if rare[code] else 0) if code else 0
+        for code, rarity, table, rare in zip(found.codes, found.rarities, model.weights, model.rare, strict=False)
+    ]
+    return model.limits.household + sum(parts) - max(parts[_FAMILY], 0)
 
 
 def _same(a: str, b: str) -> int:

@@ -39,9 +39,10 @@ def keys(normal: Normal, model: Model) -> tuple[str, ...]:  # noqa: ARG001 a mod
     for company in normal.companies[:MOST]:
         found += _company(company, homes)
     for name in names:
-        found += _name(name, normal.birth)
+        words = _words(name)
+        found += _name(name, words, normal.birth)
         for home in homes:
-            found += _name_place(name, home)
+            found += _name_place(words, home)
     found += _birth(normal.birth)
     for home in homes:
         found += _place(home)
@@ -66,9 +67,8 @@ def _words(name: PersonName) -> list[str]:
     return sorted({skeleton(word) for word in words if word})
 
 
-def _name(name: PersonName, birth: Birth | None) -> list[str]:
+def _name(name: PersonName, words: list[str], birth: Birth | None) -> list[str]:
     found = [f"name:{name.anagram}"] if name.anagram else []
-    words = _words(name)
     if len(words) == 2:
         found.append(f"sound:{words[0]}|{words[1]}")
     if birth is None or birth.placeholder:
@@ -79,8 +79,7 @@ def _name(name: PersonName, birth: Birth | None) -> list[str]:
     return found
 
 
-def _name_place(name: PersonName, home: Home) -> list[str]:
-    words = _words(name)
+def _name_place(words: list[str], home: Home) -> list[str]:
     found: list[str] = []
     if home.postcode:
         found.extend(f"word-postcode:{word}|{home.postcode}" for word in words)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from heapq import nsmallest
 from itertools import islice
 from math import log2
 from typing import NamedTuple
 
-from services.identity.matching.compare import Band, Levels, band, compare, total
+from services.identity.matching.compare import Band, Levels, band, likely, total
 from services.identity.matching.keys import keys
 from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
@@ -136,10 +135,10 @@ class Matcher:
         if len(self._rows) <= _FEW:
             rows = [*shared, *(row for block in full.values() for row in block if row not in shared and row != without)]
         elif len(rows) > caps.nearest:
-            rows = nsmallest(caps.nearest, rows, key=lambda row: (-shared[row], row))
+            rows = _nearest(rows, shared, caps.nearest)
         elif not rows:
             crowd = (row for block in full.values() for row in block if row != without)
-            rows = [*nsmallest(caps.nearest, shared, key=lambda row: (-shared[row], row)), *islice(crowd, caps.nearest)]
+            rows = [*_nearest(shared, shared, caps.nearest), *islice(crowd, caps.nearest)]
         return Found(self._weigh(normal, rows), len(rows), tuple(full))
 
     def _weigh(self, normal: Normal, rows: Iterable[int]) -> tuple[Candidate, ...]:
@@ -147,9 +146,8 @@ class Matcher:
         least = min(model.review, model.merge)
         found = []
         for row in rows:
-            levels = compare(normal, unpacked(stored[row]), model)
-            weight = total(levels, model)
-            if weight >= least:
+            levels = likely(normal, unpacked(stored[row]), model, least)
+            if levels is not None and (weight := total(levels, model)) >= least:
                 found.append(Candidate(self._ids[row], weight, band(weight, model), levels))
         if len(found) > 1:
             found.sort(key=lambda candidate: (-candidate.weight, candidate.id))
@@ -180,3 +178,10 @@ class Matcher:
             block.remove(row)
             if not block:
                 del self._blocks[hashed]
+
+
+def _nearest(rows: Iterable[int], shared: Mapping[int, int], most: int) -> list[int]:
+    """Those that share most, ties by row."""
+    ordered = sorted(rows)
+    ordered.sort(key=shared.__getitem__, reverse=True)
+    return ordered[:most]

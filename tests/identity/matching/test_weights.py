@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.identity.matching.compare import compare, total, weigh
+from services.identity.matching.compare import compare, likely, total, weigh
 from services.identity.matching.explain import explain, to_json
 from services.identity.matching.explain_svg import to_svg
 from services.identity.matching.frequencies import learn
@@ -26,6 +26,25 @@ def test_prior_and_bars_add_up_to_the_weight(a: Normal, b: Normal) -> None:
 
     assert score.weight == score.prior + sum(bar.weight for bar in score.bars)
     assert score.weight == total(compare(a, b, MODEL), MODEL)
+
+
+@settings(max_examples=200, deadline=None)
+@given(normals, normals, st.integers(-20_000, 20_000), st.integers(2, 1_000_000))
+def test_only_what_weighs_too_little_is_given_up_early(a: Normal, b: Normal, least: int, size: int) -> None:
+    model = MODEL.fitted(size, learn([a, b]))
+
+    found = likely(a, b, model, least)
+
+    whole = compare(a, b, model)
+    assert found == whole if found is not None else total(whole, model) < least
+
+
+def test_neighbours_are_given_up_by_their_names_alone() -> None:
+    ann = named(given="Ann", family="Miller", birth="1980-02-03", street="Long Lane", phone="+49 30 5550101")
+    bob = named(given="Robert", family="Miller", birth="1951-11-30", street="Long Lane", phone="+49 30 5550101")
+
+    assert likely(ann, bob, MODEL, MODEL.review) is None
+    assert likely(ann, ann, MODEL, MODEL.review) == compare(ann, ann, MODEL)
 
 
 @settings(max_examples=60, deadline=None)
