@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from services.identity import decision_store, records, store
 from services.identity.allocation import Allocation, key_of
 from services.identity.decision_store import Told
-from services.identity.domain.clustering import Guard, Scored
+from services.identity.domain.clustering import Guard
 from services.identity.domain.deciding import decide
 from services.identity.domain.identities import Identities
 from services.identity.matching import features as matching
@@ -175,7 +175,6 @@ class _Decision:
     guard: Guard
     commits: list[Commit] = field(default_factory=list)
     admitted: list[str] = field(default_factory=list)
-    weighed: dict[tuple[str, str], Scored] = field(default_factory=dict)
 
     def take(self, change: _Change, draft: _Draft) -> None:
         event = change.event
@@ -188,7 +187,7 @@ class _Decision:
             self.outcome.numbers += 1
         sharing = self._sharing(change)
         if self.normals.get(customer) != change.normal:
-            self._renew(customer, change.normal)
+            self.normals[customer] = change.normal
             decided = self._decide(customer, sharing)
             if decided:
                 self._commit(draft, event, self._rule, decided)
@@ -196,12 +195,6 @@ class _Decision:
     @property
     def _rule(self) -> Actor:
         return Actor(id=self.judge.model.id, kind="rule")
-
-    def _renew(self, customer: str, normal: Normal) -> None:
-        if customer in self.normals:
-            for ends in [ends for ends in self.weighed if customer in ends]:
-                del self.weighed[ends]
-        self.normals[customer] = normal
 
     def _sharing(self, change: _Change) -> set[str]:
         """Who shares a key that is not too common; the index is brought up to the change."""
@@ -228,7 +221,7 @@ class _Decision:
         if not likely and len(family) == 1 and not any(customer in ends for ends in self.state.asked):
             return []
         component = set().union(family, *(self.state.family(other) for other in likely))
-        scored = records.found_among(self.judge, self.state, component, self.normals, self.weighed)
+        scored = records.found_among(self.judge, self.state, component, self.normals)
         events = decide(self.state, (customer,), scored, guard=self.guard)
         self.outcome.links += sum(isinstance(event, Linked) for event in events)
         self.outcome.reviews += sum(isinstance(event, ReviewOpened) for event in events)
@@ -236,7 +229,7 @@ class _Decision:
 
     def _likely(self, customer: str, other: str) -> tuple[str, ...]:
         """The other one, if the two reach the review threshold."""
-        return tuple(other for _ in self.judge.pairs((customer, other), self.normals, self.weighed))
+        return tuple(other for _ in self.judge.pairs((customer, other), self.normals))
 
     def _commit(self, draft: _Draft, event: Recorded, actor: Actor, events: Sequence[Contract], *reserve: str) -> None:
         cause = Cause(

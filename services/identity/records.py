@@ -51,7 +51,7 @@ def weighed_again(
 
     def rescore(tx: Transaction, state: Identities, customers: Collection[str]) -> tuple[list[Scored], Guard]:
         normals = read(tx, customers)
-        return found_among(judge, state, customers, normals, {}), judge.guard(normals)
+        return found_among(judge, state, customers, normals), judge.guard(normals)
 
     return rescore
 
@@ -61,13 +61,12 @@ def found_among(
     state: Identities,
     customers: Collection[str],
     normals: Mapping[str, Normal],
-    weighed: dict[tuple[str, str], Scored],
 ) -> list[Scored]:
     """Every pair among these customers from the review threshold on, and the links of those who cannot be compared.
 
     Who is restricted or erased stays what it is: nothing can be found that speaks for its links, or against them.
     """
-    found = judge.pairs(customers, normals, weighed)
+    found = judge.pairs(customers, normals)
     silent = {customer for customer in customers if normals.get(customer, UNCOMPARABLE) is UNCOMPARABLE}
     if not silent:
         return found

@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 from services.identity.domain.clustering import Guard, Scored
+from services.identity.domain.identities import Pair
 from services.identity.matching.customer import NOTHING
 from services.identity.matching.model import Model, uncounted
-from services.identity.matching.pairing import guard_of, score
+from services.identity.matching.pairing import found, guard_of, score
 from services.identity.matching.record import Normal
 
 MOST = 400
 """Customers whose pairs are all weighed. Of a larger component the rest stays as it is."""
 
 
+REMEMBERED = 100_000
+"""Pairs that are remembered, 60 MB at most; after that memory begins anew."""
+
+
 class Judge:
-    """Weighs pairs with one model, which knows common names if nobody has counted a base for it."""
+    """Weighs pairs with one model, which knows common names if nobody has counted a base for it.
+
+    What a pair weighs is remembered for as long as both records stay as they were. Nothing of a record is kept for
+    that but its hash, which is of this process alone. Threads that weigh one pair at a time find the same.
+    """
 
     def __init__(self, model: Model) -> None:
         self.model = uncounted(model)
+        self._weighed: dict[Pair, tuple[int, int, Scored | None]] = {}
 
-    def pairs(
-        self, customers: Iterable[str], normals: Mapping[str, Normal], weighed: MutableMapping[tuple[str, str], Scored]
-    ) -> list[Scored]:
-        """Every pair among these customers that reaches the review threshold. Who may not be compared is in none.
-
-        `weighed` remembers pairs; whoever changes a record takes its pairs out.
-        """
+    def pairs(self, customers: Iterable[str], normals: Mapping[str, Normal]) -> list[Scored]:
+        """Every pair among these customers that reaches the review threshold. Who may not be compared is in none."""
         comparable = sorted(customer for customer in customers if normals.get(customer, NOTHING) is not NOTHING)
-        found = []
-        for ends in combinations(comparable[:MOST], 2):
-            scored = weighed.get(ends)
-            if scored is None:
-                scored = weighed[ends] = self.scored(*ends, normals)
-            if scored.band != "new":
-                found.append(scored)
-        return found
+        if len(self._weighed) > REMEMBERED:
+            self._weighed.clear()
+        marked = [(customer, hash(normals[customer])) for customer in comparable[:MOST]]
+        reached = []
+        for (a, mark_a), (b, mark_b) in combinations(marked, 2):
+            known = self._weighed.get((a, b))
+            if known is None or known[0] != mark_a or known[1] != mark_b:
+                known = (mark_a, mark_b, found(a, normals[a], b, normals[b], self.model))
+                self._weighed[a, b] = known
+            if known[2] is not None:
+                reached.append(known[2])
+        return reached
 
     def scored(self, a: str, b: str, normals: Mapping[str, Normal]) -> Scored:
         """One pair, as the log will tell it."""

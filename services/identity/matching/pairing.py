@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from itertools import product
+from sys import intern
 
 from services.identity.domain.clustering import Guard, Scored
 from services.identity.domain.identities import pair
 from services.identity.matching.clusters import BOUND, MOST_CROSS
-from services.identity.matching.compare import compare, total, weigh
+from services.identity.matching.compare import Levels, compare, likely, total, weigh
 from services.identity.matching.guards import conflict
 from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
@@ -19,14 +20,24 @@ MATCHING = "matching"
 
 def score(a: str, left: Normal, b: str, right: Normal, model: Model) -> Scored:
     """What the model says of two records, in the terms of the domain."""
-    levels = compare(left, right, model)
+    return _scored(a, b, compare(left, right, model), model)
+
+
+def found(a: str, left: Normal, b: str, right: Normal, model: Model) -> Scored | None:
+    """The same, or None for a pair below the review threshold."""
+    levels = likely(left, right, model, min(model.review, model.merge))
+    scored = None if levels is None else _scored(a, b, levels, model)
+    return None if scored is None or scored.band == "new" else scored
+
+
+def _scored(a: str, b: str, levels: Levels, model: Model) -> Scored:
     found = weigh(levels, model)
     return Scored(
         a,
         b,
         found.weight,
         found.band,
-        evidence=tuple(f"{bar.field}:{bar.level}" for bar in found.bars),
+        evidence=tuple(intern(f"{bar.field}:{bar.level}") for bar in found.bars),
         decided_by=MATCHING,
         model=model.id,
         vector="".join(f"{code:x}" for code in levels.codes),
@@ -38,13 +49,15 @@ def guard_of(normals: Mapping[str, Normal], model: Model) -> Guard:
 
     A customer without a record, of whom nothing is known, is against nothing.
     """
-    known: dict[tuple[str, str], int] = {}
+    known: dict[tuple[str, str, int, int], int] = {}
 
     def weight(a: str, b: str) -> int:
-        ends = pair(a, b)
-        if ends not in known:
-            known[ends] = total(compare(normals[ends[0]], normals[ends[1]], model), model)
-        return max(min(known[ends], BOUND), -BOUND)
+        one, other = (normals[end] for end in pair(a, b))
+        # Records change while the guard is in use.
+        asked = (*pair(a, b), hash(one), hash(other))
+        if asked not in known:
+            known[asked] = total(compare(one, other, model), model)
+        return max(min(known[asked], BOUND), -BOUND)
 
     def guard(left: Collection[str], right: Collection[str]) -> str | None:
         if len(left) + len(right) > model.guards.size:
