@@ -89,6 +89,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._leaving = False
         self._rewound: dict[tuple[str, int], int] = {}
         self._in_hand: dict[tuple[str, int], int] = {}
+        self._awaited: dict[tuple[str, int], int] = {}
         self._closing: asyncio.Task[None] | None = None
 
     def attach(self, subscriber: Any) -> None:
@@ -119,17 +120,31 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
             raise
 
     async def deaf(self) -> str:
-        """Wait until nothing can come any more, and say why.
+        """Look after the consumer until nothing can come any more, and say why.
 
         A task within aiokafka ends for good at an error that it does not expect (uvloop raises RuntimeError for a write
         to a closed connection), and then getmany() answers nothing for ever, or fails for ever. A subscription that
-        does not run, or is stopped, never becomes deaf.
+        does not run, or is stopped, never becomes deaf. Meanwhile partitions without the record that was read last are
+        read from their beginning.
         """
         while True:
             consumer = self.consumer
-            if consumer is not None and not self._stopping and (ended := ended_within(consumer)):
-                return f"{ended} ended within the Kafka client"
+            if consumer is not None and not self._stopping:
+                if ended := ended_within(consumer):
+                    return f"{ended} ended within the Kafka client"
+                await self._read_unknown_topics(consumer)
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _read_unknown_topics(self, consumer: AIOKafkaConsumer) -> None:
+        # Where a transaction marker stands in place of the awaited record, and nothing behind it, none would ever come.
+        for place, awaited in list(self._awaited.items()):
+            state = _state(consumer, TopicPartition(*place))
+            passed = state is not None and state.has_valid_position and state.position > awaited
+            if passed and place not in self._in_hand:
+                del self._awaited[place]
+                logger.warning("topic_made_anew", topic=place[0], partition=place[1], awaited=awaited)
+                with contextlib.suppress(KafkaError):  # it is asked for, and goes on when the broker is back
+                    await self.rewind(*place)
 
     async def leave(self, reason: str) -> None:
         """Finish the running batch (a retry is given up) and leave the group, to start() again."""
@@ -148,7 +163,9 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._close()
 
     def lag(self) -> dict[tuple[str, int], int | None]:
-        """Records (with transaction markers) not yet taken, per assigned partition; None until the first fetch.
+        """Records (with transaction markers) not yet taken, per assigned partition.
+
+        None until the first fetch, and until it is known whether its topic is the one that was read before.
 
         Those of a batch that is being handled, or handled again after a failure, are not taken. Counted to the last
         stable offset, that is to the end of the last finished transaction, so an idle consumer stands at 0.
@@ -158,14 +175,13 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
             return {}
         lags: dict[tuple[str, int], int | None] = {}
         for tp in consumer.assignment():
-            # The public position() is a coroutine that may wait; the state it reads is always at hand.
-            state = consumer._subscription.subscription.assignment.state_value(tp)  # noqa: SLF001
+            place, state = (tp.topic, tp.partition), _state(consumer, tp)
             end = state.lso if state is not None else None
-            if end is None or not state.has_valid_position:
-                lags[tp.topic, tp.partition] = None
+            if end is None or not state.has_valid_position or place in self._awaited:
+                lags[place] = None
                 continue
-            at = min(state.position, self._in_hand.get((tp.topic, tp.partition), state.position))
-            lags[tp.topic, tp.partition] = max(0, end - at)
+            at = min(state.position, self._in_hand.get(place, state.position))
+            lags[place] = max(0, end - at)
         return lags
 
     def absent(self) -> set[str]:
@@ -206,6 +222,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._rewound.clear()
         # What was in hand is read again from the stored places.
         self._in_hand = {}
+        self._awaited = {}
         generation = self._generation
         places = await self._stored_places(consumer, partitions, generation)
         if places is None:
@@ -217,6 +234,7 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
             offset = (offsets.get((tp.topic, tp.partition)) or 0) - 1
             if 0 <= offset < ends[tp]:
                 consumer.seek(tp, offset)
+                self._awaited[tp.topic, tp.partition] = offset
             else:
                 beginning.append(tp)
         if beginning:
@@ -282,6 +300,8 @@ class Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
             self._idle.set()
 
     async def _take(self, believed: list[Received]) -> None:
+        for record in believed:
+            self._awaited.pop((record.topic, record.partition), None)
         await self._settle(await self._handle(believed) if believed else Plan())
 
     async def _believed(self, records: list[Received]) -> list[Received]:
@@ -440,6 +460,13 @@ def subscribe(
     subscription.attach(subscriber)
     subscriber(subscription.consume)
     return subscription
+
+
+def _state(consumer: AIOKafkaConsumer, tp: TopicPartition) -> Any:
+    # The public position() is a coroutine that may wait; the state it reads is always at hand.
+    if tp not in consumer.assignment():
+        return None
+    return consumer._subscription.subscription.assignment.state_value(tp)  # noqa: SLF001
 
 
 async def _unread(records: tuple[Received, ...]) -> KafkaMessage:

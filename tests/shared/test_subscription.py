@@ -209,6 +209,28 @@ async def test_a_hole_is_filled_by_reading_the_partition_again(place: Place) -> 
         await until(lambda: again.subscription.ready, "ready again")
 
 
+async def test_a_partition_without_the_record_that_was_read_last_is_read_from_its_beginning(
+    place: Place,
+) -> None:
+    """As after an older backup was restored: the offset is of another topic, in this one it is that of a marker."""
+    await place.publish(30)
+    async with place.consumer() as consumer:
+        await place.applied(consumer)
+    with psycopg.connect(place.database) as connection:
+        connection.execute("UPDATE inbox_position SET position = 0, next_offset = next_offset + 1")
+        connection.execute("DELETE FROM effect")
+    again = Consumer(place.database, place.kafka, [place.topic], place.group)
+    following = asyncio.create_task(follow(again.subscription))
+    try:
+        await until(lambda: set(again.subscription.lag().values()) == {0}, "no lag")
+        assert len(again.effects()) == 30  # no lag was told before
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
+        await again.subscription.stop()
+        await again.broker.stop()
+
+
 async def test_a_hole_that_stays_stops_the_consumer(place: Place) -> None:
     await place.publish(20)
     await place.send(record(99).state, b"k", [("position", b"99"), ("prev", b"98")])
