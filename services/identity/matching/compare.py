@@ -136,10 +136,7 @@ def _with_places(found: Levels, a: Normal, b: Normal, model: Model) -> Levels:
 
 def _most(found: Levels, model: Model) -> int:
     """No pair with these levels weighs more, whatever the phones and addresses say (limits.py)."""
-    parts = [
-        table[code] + (rarity if rare[code] else 0) if code else 0
-        for code, rarity, table, rare in zip(found.codes, found.rarities, model.weights, model.rare, strict=False)
-    ]
+    parts = parts_of(found, model, len(found.codes))
     return model.limits.household + sum(parts) - max(parts[_FAMILY], 0)
 
 
@@ -161,12 +158,10 @@ def _extras(a: Normal, b: Normal, model: Model) -> tuple[int, int]:
     return (2 if balance < 0 else 0), 0
 
 
-def parts_of(levels: Levels, model: Model) -> list[int]:
-    """The weight of each field in the order of FIELDS."""
-    return [
-        table[code] + (rarity if rare[code] else 0) if code else 0
-        for code, rarity, table, rare in zip(levels.codes, levels.rarities, model.weights, model.rare, strict=True)
-    ]
+def parts_of(levels: Levels, model: Model, fields: int = len(FIELDS)) -> list[int]:
+    """The weight of each of the first fields in the order of FIELDS; levels has no others."""
+    known = zip(levels.codes, levels.rarities, model.weights[:fields], model.rare[:fields], strict=True)
+    return [table[code] + (rarity if rare[code] else 0) if code else 0 for code, rarity, table, rare in known]
 
 
 def total(levels: Levels, model: Model) -> int:

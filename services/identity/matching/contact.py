@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rapidfuzz import fuzz
 
 from services.identity.matching.frequencies import Frequencies
-from services.identity.matching.likeness import CLOSE, EXACT, SIMILAR, agreement, digits_alike, likeness
+from services.identity.matching.likeness import CLOSE, EXACT, SIMILAR, agreement, digits_alike, likeness, mistyped
 from services.identity.matching.record import CompanyName, Email, Home, Identity, Phone
 
 MOST = 6
@@ -52,8 +52,8 @@ def compare_emails(a: tuple[Email, ...], b: tuple[Email, ...], frequencies: Freq
         for y in right:
             if x.local == y.local and len(x.local) >= 5 and not x.role:
                 return 2, 0
-            if x.domain == y.domain or len(x.local) >= 6:
-                best = 3 if likeness(x.address, y.address) == CLOSE and x.local != y.local else best
+            if best > 3 and x.local != y.local and mistyped(x.address, y.address):
+                best = 3
     return best, 0
 
 

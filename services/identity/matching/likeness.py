@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set as AbstractSet
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
 EXACT, CLOSE, SIMILAR, DIFFERENT = range(4)
 _SILENT = frozenset({""})
+_LONG = 12
+_letters = re.compile(r"\D+")
 
 _distance = OSA.distance
 _jaro_winkler = JaroWinkler.similarity
@@ -44,6 +47,15 @@ def agreement(a: AbstractSet[str], b: AbstractSet[str]) -> int:
 def one_slip(a: str, b: str) -> bool:
     """Whether one slip of the keyboard makes one of the other."""
     return _distance(a, b, score_cutoff=1) == 1
+
+
+def mistyped(a: str, b: str) -> bool:
+    """Whether one is the other with one slip of the keyboard, two in a long text, and none of them in its digits.
+
+    Who found a name taken puts other digits behind it: those tell two people of one name apart.
+    """
+    slips = _distance(a, b, score_cutoff=2)
+    return slips == 1 or (slips == 2 and min(len(a), len(b)) >= _LONG and _letters.sub("", a) == _letters.sub("", b))
 
 
 def digits_alike(a: str, b: str) -> int:

@@ -21,7 +21,7 @@ _PLACE = [FIELDS.index(name) for name in PLACE]
 _KIND, _GIVEN, _FAMILY, _MIDDLE = (FIELDS.index(name) for name in ("kind", "given", "family", "middle"))
 _BIRTH, _COMPANY, _EMAIL, _PHONE = (FIELDS.index(name) for name in ("birth", "company", "email", "phone"))
 _OTHER_GIVEN = LEVELS["given"].index("differ")
-_OTHER_COMPANY = LEVELS["company"].index("differ")
+_SIMILAR_COMPANY, _OTHER_COMPANY = (LEVELS["company"].index(level) for level in ("similar", "differ"))
 
 
 def limits(codes: Sequence[int], parts: Sequence[int], model: Model) -> tuple[int, ...]:
@@ -39,7 +39,8 @@ def limits(codes: Sequence[int], parts: Sequence[int], model: Model) -> tuple[in
     shared += household
     if firm:
         known = shared + company + (0 if theirs else email)
-        return moved, household, 0, 0, 0, 0 if place else min(most.branches - known, 0)
+        bound = most.household if codes[_COMPANY] == _SIMILAR_COMPANY else most.branches
+        return moved, household, 0, 0, 0, 0 if place else min(bound - known, 0)
     birth = max(parts[_BIRTH], 0)
     given = max(parts[_GIVEN], 0) + max(parts[_MIDDLE], 0)
     twins = min(most.twins - shared - birth, 0) if birth else 0
@@ -71,7 +72,8 @@ def limited(codes: NDArray[np.int8], parts: NDArray[np.int64], model: Model) -> 
     household = np.minimum(most.household - shared, 0)
     after = shared + household
     known = after + company + np.where(theirs, 0, email)
-    branches = np.where(place > 0, 0, np.minimum(most.branches - known, 0))
+    bound = np.where(codes[:, _COMPANY] == _SIMILAR_COMPANY, most.household, most.branches)
+    branches = np.where(place > 0, 0, np.minimum(bound - known, 0))
     twins = np.where(birth > 0, np.minimum(most.twins - after - birth, 0), 0)
     namesakes = np.where(given > 0, np.minimum(most.namesakes - after - given, 0), 0)
     names = np.where(given > 0, np.minimum(most.names + place + phone - after - given - namesakes, 0), 0)

@@ -7,10 +7,10 @@ about a pair. Keys are stored as hashes of this process and records in packed fo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from math import log2
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from services.identity.matching.compare import Band, Levels, band, likely, total
 from services.identity.matching.keys import keys
@@ -18,13 +18,16 @@ from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
 from services.identity.matching.rows import packed, unpacked
 
-_LITTLE = 3000
-"""A pair is compared if its keys are worth one that only eight records have, in thousandths of a bit."""
+_NEAR = 8
+"""Records up to which one key is enough for a pair to be compared; of those that more records have, it takes two."""
 _FEW = 600
 """Records up to which all that share a key are compared."""
 _BITS = [1000 * bits for bits in range(64)]
 _WORTH = [0, *(round(1000 * log2(size)) for size in range(1, 4096))]
 """What a key is worth less the more records have it."""
+
+_Block: TypeAlias = tuple[int, Collection[int]]
+"""What a key is worth, and the rows under it."""
 
 
 class Candidate(NamedTuple):
@@ -113,32 +116,34 @@ class Matcher:
         return tuple(sorted({key.partition(":")[0] for key in shared}))
 
     def _find(self, normal: Normal, made: tuple[str, ...], without: int) -> Found:
-        shared: dict[int, int] = {}
+        near: list[_Block] = []
+        wide: list[_Block] = []
         full: dict[str, list[int]] = {}
-        blocks, caps, known = self._blocks, self.model.caps, shared.get
+        blocks, cap, nearest = self._blocks, self.model.caps.block, self.model.caps.nearest
         whole = _BITS[len(self._rows).bit_length()]
         for key in made:
             block = blocks.get(hash(key))
             if block is None:
                 continue
             if isinstance(block, int):
-                shared[block] = known(block, 0) + whole
-            elif len(block) < caps.block:
-                worth = whole - _WORTH[len(block)]
-                for row in block:
-                    shared[row] = known(row, 0) + worth
+                near.append((whole, (block,)))
+            elif len(block) < cap:
+                (near if len(block) <= _NEAR else wide).append((whole - _WORTH[len(block)], block))
             else:
                 full[key.partition(":")[0]] = block
-        shared.pop(without, None)
-        least = whole - _LITTLE
-        rows = [row for row, worth in shared.items() if worth >= least]
+        crowd = (row for block in full.values() for row in block if row != without)
         if len(self._rows) <= _FEW:
-            rows = [*shared, *(row for block in full.values() for row in block if row not in shared and row != without)]
-        elif len(rows) > caps.nearest:
-            rows = _nearest(rows, shared, caps.nearest)
-        elif not rows:
-            crowd = (row for block in full.values() for row in block if row != without)
-            rows = [*_nearest(shared, shared, caps.nearest), *islice(crowd, caps.nearest)]
+            shared = _counted([*near, *wide])
+            shared.pop(without, None)
+            rows = [*shared, *(row for row in crowd if row not in shared)]
+        else:
+            shared = _shared(near, wide)
+            shared.pop(without, None)
+            rows = _nearest(shared, nearest)
+            if not rows:
+                shared = _counted(wide)
+                shared.pop(without, None)
+                rows = [*_nearest(shared, nearest), *islice(crowd, nearest)]
         return Found(self._weigh(normal, rows), len(rows), tuple(full))
 
     def _weigh(self, normal: Normal, rows: Iterable[int]) -> tuple[Candidate, ...]:
@@ -180,8 +185,33 @@ class Matcher:
                 del self._blocks[hashed]
 
 
-def _nearest(rows: Iterable[int], shared: Mapping[int, int], most: int) -> list[int]:
+def _shared(near: Sequence[_Block], wide: Sequence[_Block]) -> dict[int, int]:
+    """What the shared keys of those records are worth that share a rare one, or two.
+
+    Most records under the other keys are under one alone: they are passed over as whole sets.
+    """
+    seen = {row for _, rows in near for row in rows}
+    found = set(seen)
+    for _, rows in wide:
+        found.update(seen.intersection(rows))
+        seen.update(rows)
+    return _counted([*near, *((worth, found.intersection(rows)) for worth, rows in wide)])
+
+
+def _counted(blocks: Iterable[_Block]) -> dict[int, int]:
+    """What the shared keys are worth by row."""
+    shared: dict[int, int] = {}
+    known = shared.get
+    for worth, rows in blocks:
+        for row in rows:
+            shared[row] = known(row, 0) + worth
+    return shared
+
+
+def _nearest(shared: Mapping[int, int], most: int) -> list[int]:
     """Those that share most, ties by row."""
-    ordered = sorted(rows)
+    if len(shared) <= most:
+        return list(shared)
+    ordered = sorted(shared)
     ordered.sort(key=shared.__getitem__, reverse=True)
     return ordered[:most]

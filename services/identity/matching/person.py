@@ -112,7 +112,14 @@ def _words(a: str, b: str) -> int:
     if whole <= CLOSE:
         return _LIKE[whole]
     left, right = a.split()[:6], b.split()[:6]
-    if left[0] == right[0] or set(left) <= set(right) or set(right) <= set(left):
+    if left[0] == right[0]:
+        return _PART
+    # An initial stands for a first name, or says no more than that there is another.
+    first = left[0][0] == right[0][0]
+    left, right = [word for word in left if len(word) > 1], [word for word in right if len(word) > 1]
+    if not left or not right:
+        return _PART if first else _DIFFER
+    if set(left) <= set(right) or set(right) <= set(left):
         return _PART
     best = min(likeness(x, y) for x in left for y in right)
     if best == EXACT or likeness(left[0], right[0]) == CLOSE:
