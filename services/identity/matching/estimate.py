@@ -28,7 +28,7 @@ SAME_PRIOR = 200.0
 """Pairs that the shipped shares of duplicates count for."""
 APART_PRIOR = 2000.0
 """Pairs that the shipped shares of strangers count for."""
-PRIORS: Mapping[str, tuple[float, float]] = MappingProxyType({"household": (8.0, 24.0), "names": (24.0, 8.0)})
+PRIORS: Mapping[str, tuple[float, float]] = MappingProxyType({"household": (8.0, 24.0), "names": (24.0, 24.0)})
 """Pairs with the evidence of a limit that are one person, and that are not, which are added to those of the file."""
 NAME_FIELDS = [FIELDS.index(name) for name in ("given", "family", "order", "middle")]
 RELATIVES: Mapping[str, tuple[float, ...]] = MappingProxyType(

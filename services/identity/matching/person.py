@@ -29,6 +29,8 @@ _NOTHING = Names()
 _RANK = (3.0, 0.0, 0.5, 0.6, 1.0, 1.0, 2.5, 6.0)
 """How bad a level is when one of several ways to lay two names beside each other is chosen."""
 _SWAP = 1.5
+_COMMON = 12_000
+"""Rarity of a given name that many have, in thousandths of a bit: one of some four thousand people, and more."""
 
 
 def compare_names(left: tuple[PersonName, ...], right: tuple[PersonName, ...], frequencies: Frequencies) -> Names:
@@ -69,6 +71,9 @@ def _compare(a: PersonName, b: PersonName, frequencies: Frequencies) -> Names:
     if given == _CLOSE and (a.han or b.han) and not one_slip(a_given, b_given):
         # Two letters are another syllable, that is another name: brothers and sisters often share the other one.
         given = _SIMILAR
+    if given == _CLOSE and _both_common(a_given, b_given, frequencies):
+        # A slip makes a name that nobody has. Mary and Gary are two people.
+        given = _SIMILAR
     han_family, han_given = han_parts(a) if a.han and b.han else ("", "")
     if han_given and a.han != b.han:
         other_family, other_given = han_parts(b)
@@ -83,6 +88,13 @@ def _compare(a: PersonName, b: PersonName, frequencies: Frequencies) -> Names:
         middle,
         suffix,
     )
+
+
+def _both_common(a: str, b: str, frequencies: Frequencies) -> bool:
+    first, other = a.split(" ", 1)[0], b.split(" ", 1)[0]
+    if one_slip(first, other):
+        a, b = first, other
+    return max(frequencies.rarity("given", a), frequencies.rarity("given", b)) < _COMMON
 
 
 def _parts(name: PersonName) -> tuple[str, str, bool]:

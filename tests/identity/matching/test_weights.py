@@ -159,6 +159,55 @@ def test_another_syllable_of_a_chinese_name_is_another_name(left: str, right: st
     assert level("given", Raw(full=left), Raw(full=right)) == expected
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("Amy S", "Amy Sue", "exact"),
+        ("Amy S", "A", "part"),
+        ("Amy S", "Deborah S", "differ"),  # an initial in the middle of two names makes no name of both
+        ("Michael S", "S", "differ"),
+        ("Christine Deborah", "Deborah", "part"),
+    ],
+)
+def test_an_initial_stands_for_a_first_name_only(left: str, right: str, expected: str) -> None:
+    assert level("given", Raw(given=left, family="Miller"), Raw(given=right, family="Miller")) == expected
+
+
+def test_two_names_that_many_have_are_no_slip_of_each_other() -> None:
+    common = [named(given=given) for given in ("Gary", "Mary") for _ in range(40)]
+    model = MODEL.fitted(2000, learn([*common, *[named(given="Gray")] * 1920]))
+    gary, mary, slip = named(given="Gary J"), named(given="Mary"), named(given="Mray")
+
+    told = [LEVELS["given"][compare(mary, other, model).codes[FIELDS.index("given")]] for other in (gary, slip)]
+
+    assert told == ["similar", "close"]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("wangweili266@example.com", "wangweili266@example.org", "local"),
+        ("wangweili266@example.com", "wangweli266@example.com", "close"),
+        ("wangweili266@example.com", "wangweili267@example.com", "close"),
+        ("wangweili266@example.com", "wagnwelli266@example.com", "close"),
+        ("wangweili266@example.com", "wangweili537@example.com", "differ"),  # of another one of this name
+        ("wangweili266@example.com", "wangweili2@example.com", "differ"),
+        ("wangweili266@example.com", "wangweili", "unknown"),
+    ],
+)
+def test_a_mailbox_with_other_digits_is_somebody_elses(left: str, right: str, expected: str) -> None:
+    assert level("email", person(email=left), person(email=right)) == expected
+
+
+def test_firms_of_one_group_share_a_mailbox_and_are_asked_about() -> None:
+    firm = Raw(kind="org", company="南京越贝贸易有限公司", emails=("info@yuebei.example",))
+    sister = Raw(kind="org", company="北京越贝服装有限公司", emails=("info@yuebei.example",))
+
+    assert level("company", firm, sister) == "similar"
+    assert explain(firm, sister, MODEL).decision != "merge"
+    assert explain(firm, firm, MODEL).decision == "merge"
+
+
 def test_a_rare_name_says_more_than_a_common_one() -> None:
     crowd = [named(family="Miller")] * 50 + [named(family="Quillfeather")]
     model = MODEL.fitted(51, learn(crowd))

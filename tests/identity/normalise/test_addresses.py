@@ -89,6 +89,23 @@ def test_the_name_of_a_building_stands_where_a_unit_does() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "road"),
+    [
+        ("武汉市江汉区北京路520号", "beijing rd"),
+        ("北京路520号", "beijing rd"),
+        ("四川北路520号", "sichuan north rd"),
+        ("广东大道520号", "guangdong ave"),
+        ("上海市南京路520号", "nanjing rd"),
+        ("北京西单大街520号", "xidan st"),
+    ],
+)
+def test_a_road_may_have_the_name_of_a_province(text: str, road: str) -> None:
+    found = line(text)
+
+    assert (found.road, found.number) == (road, "520")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "上海市黄浦区南京东路5号3栋2单元501室",

@@ -10,7 +10,11 @@ from services.identity.matching.normalise.places import DIRECTIONS, MUNICIPALITI
 from services.identity.matching.normalise.text import fold, han, known, words
 from services.identity.matching.record import Address, Home
 
-_PROVINCE = re.compile("(" + "|".join(PROVINCES) + ")(?:省|市|壮族自治区|回族自治区|维吾尔自治区|自治区|特别行政区)?")
+# Every large city has a Beijing Road: 北京路, 四川北路, 上海西街.
+_PROVINCE = re.compile(
+    "(" + "|".join(PROVINCES) + ")(?:省|市|壮族自治区|回族自治区|维吾尔自治区|自治区|特别行政区)?"
+    "(?![东西南北中]?[一二三四五六]?(?:大道|大街|路|街|道|巷))"
+)
 _CITY = re.compile("([\u3400-\u9fff]{2,6}?)(?:市|地区|自治州|盟)")
 _DISTRICT = re.compile(
     "([\u3400-\u9fff]{1,7}?)(?:新区|开发区|自治县|自治旗|林区|(?<![小社])区|县|旗|市)(?!路|街|道|场)"
