@@ -67,7 +67,7 @@ def test_a_unit_is_told_from_the_house_number(text: str, unit: str, number: str)
         ("1 High Street, London nw16xe", "nw16xe"),
         ("1 Main St, Springfield, IL 62701-1234", "62701"),
         ("1 Main St, Ottawa, ON K1A 0B1", "k1a0b1"),
-        ("Hauptstrasse 5, 10115 Berlin", ""),
+        ("Hauptstrasse 5, 10115 Berlin", "10115"),
     ],
 )
 def test_a_postcode_at_the_end_of_a_line_is_found(text: str, postcode: str) -> None:
@@ -86,6 +86,26 @@ def test_the_name_of_a_building_stands_where_a_unit_does() -> None:
 
     assert found is not None
     assert (found.road, found.unit) == ("wallaby pl", "delmar")
+
+
+@pytest.mark.parametrize(
+    ("text", "road", "number", "city", "postcode"),
+    [
+        ("Lindenstr. 4, 10115 Berlin", "linden st", "4", "berlin", "10115"),
+        ("Lindenstraße 4, D-10115 Berlin, Deutschland", "linden st", "4", "berlin", "10115"),
+        ("12 rue de la Paix, 75002 Paris, France", "rue de la paix", "12", "paris", "75002"),
+        ("Via Roma 10, 00184 Roma", "via roma", "10", "roma", "00184"),
+        ("Calle Mayor 5, 28013 Madrid", "calle mayor", "5", "madrid", "28013"),
+        ("Damrak 1, 1012 LG Amsterdam", "damrak", "1", "amsterdam", "1012lg"),
+        ("Nowy Swiat 3, 00-950 Warszawa", "nowy swiat", "3", "warszawa", "00950"),
+        ("Am Markt 2, 60311 Frankfurt am Main", "am markt", "2", "frankfurt am main", "60311"),
+        ("12 Oak Place, 62701 Elm Street, Springfield, IL", "oak pl", "12", "springfield", ""),
+    ],
+)
+def test_a_postcode_may_stand_before_its_town(text: str, road: str, number: str, city: str, postcode: str) -> None:
+    found = line(text)
+
+    assert (found.road, found.number, found.city, found.postcode) == (road, number, city, postcode)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ def test_a_chinese_company_has_one_core_in_every_spelling(spelling: str) -> None
         ("Acme Pty. Ltd.", "acme", "ltd"),
         ("Acme Co., Ltd.", "acme", "ltd"),
         ("Müller GmbH & Co. KG", "muller", "kg"),
+        ("Siemens Aktiengesellschaft", "siemens", "ag"),
+        ("Muster Gesellschaft mit beschränkter Haftung", "muster", "gmbh"),
         ("Société Générale S.A.", "societegenerale", "sa"),
         ("I.B.M. Corp", "ibm", "inc"),
         ("IBM Corporation", "ibm", "inc"),
@@ -63,6 +65,8 @@ def test_the_legal_form_is_parted_from_the_name(text: str, core: str, form: str)
         ("Acme Ltd - Leeds Branch", "Acme Ltd"),
         ("Acme Ltd Leeds Branch", "Acme Ltd"),
         ("Acme Ltd (Leeds Branch)", "Acme Ltd"),
+        ("Muster GmbH, Zweigniederlassung Köln", "Muster GmbH"),
+        ("Deutsche Bank AG Filiale Köln", "Deutsche Bank AG"),
     ],
 )
 def test_a_branch_has_the_core_of_its_company_and_says_that_it_is_one(branch: str, head: str) -> None:

@@ -21,6 +21,9 @@ _HOUSE = re.compile(r"\d+[a-z]?(?:[-/]\d+[a-z]?)*")
 _SUFFIXED = re.compile(r"[a-z]")
 _POSTCODES = re.compile(r"\b([a-z]{1,2}\d[a-z\d]?\s*\d[a-z]{2}|[a-z]\d[a-z]\s*\d[a-z]\d|\d{5}-\d{4}|\d{4,6})\s*$")
 
+_CONTINENTAL = re.compile(r"(?:[a-z]{1,3}-)?(\d{4} ?[a-z]{2}(?= )|\d{2}-\d{3}|\d{3} \d{2}(?= )|\d{4,5}) ([^\d,]{2,})")
+"""A postcode before its town: 10115 berlin, 1012 ab amsterdam, 00-950 warszawa, 110 00 praha."""
+
 
 @lru_cache(maxsize=16_384)
 def country(text: str) -> str:
@@ -218,7 +221,7 @@ def _from_line(address: Address) -> Address:
     for at in range(len(parts) - 1, 0, -1):
         if not address.district and parts[at].rpartition(" ")[2] in _DISTRICTS:
             found["district"] = parts.pop(at)
-    if len(parts) > 1 and not road(parts[-1])[1] and not has_kind(road(parts[-1])[0]):
+    if not found["city"] and len(parts) > 1 and not road(parts[-1])[1] and not has_kind(road(parts[-1])[0]):
         found["city"] = parts.pop()
     street, extra = (parts[0], " ".join(parts[1:])) if parts else ("", "")
     if len(parts) > 1 and not has_kind(road(street)[0]) and has_kind(road(parts[1])[0]):
@@ -238,6 +241,11 @@ def _from_line(address: Address) -> Address:
 
 def _take(parts: list[str], at: int, found: dict[str, str]) -> None:
     """Takes postcode and state off the end of one part of a line."""
+    town = _CONTINENTAL.fullmatch(parts[at])
+    if town is not None and not found["postcode"] and not has_kind(road(town[2])[0]) and town[2] not in REGIONS:
+        found["postcode"], found["city"] = town.groups()
+        parts[at] = ""
+        return
     match = _POSTCODES.search(parts[at])
     if match is not None and not found["postcode"] and not has_kind(road(parts[at])[0]):
         found["postcode"] = match[1]

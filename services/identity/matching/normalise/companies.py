@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from services.identity.matching.normalise.company_words import (
     BRANCHES,
+    BRANCHES_BEFORE,
     FORMS,
     HAN_BRANCHES,
     HAN_CITIES,
@@ -123,7 +124,12 @@ def _initials(found: list[str]) -> list[str]:
 
 def _without_branch(found: list[str], branch: str) -> tuple[list[str], str]:
     """acme ltd leeds branch is acme ltd, and the branch leeds; only what follows a legal form tells where it starts."""
-    if branch or len(found) < 3 or found[-1] not in BRANCHES:
+    if branch or len(found) < 3:
+        return found, branch
+    before = next((at for at in range(1, len(found)) if found[at] in BRANCHES_BEFORE), 0)
+    if before:
+        return found[:before], " ".join(found[before:])
+    if found[-1] not in BRANCHES:
         return found, branch
     for at in range(len(found) - 2, 0, -1):
         if found[at] in FORMS:

@@ -24,7 +24,10 @@ FORMS: Mapping[str, str] = {
     "sp z o o": "spzoo", "sp zoo": "spzoo", "kft": "kft", "doo": "doo", "d o o": "doo", "ooo": "ooo", "oao": "oao",
     "zao": "zao", "pao": "pao", "ao": "ao", "llp": "llp", "lp": "lp", "kk": "kk", "k k": "kk", "bhd": "ltd",
     "sdn bhd": "ltd", "pty": "ltd", "youxian gongsi": "ltd", "gufen youxian gongsi": "plc", "youxiangongsi": "ltd",
-    "youxian zeren gongsi": "ltd", "gongsi": "co", "jituan gongsi": "group",
+    "youxian zeren gongsi": "ltd", "gongsi": "co", "jituan gongsi": "group", "aktiengesellschaft": "ag",
+    "gesellschaft mit beschrankter haftung": "gmbh", "kommanditgesellschaft": "kg", "societe anonyme": "sa",
+    "sociedad anonima": "sa", "sociedad limitada": "sl", "societa per azioni": "spa", "aktiebolag": "ab",
+    "naamloze vennootschap": "nv", "besloten vennootschap": "bv",
 }  # fmt: skip
 """Legal forms as their words are written at the end of a name -> their one spelling."""
 INDUSTRIES: Mapping[str, str] = {
@@ -61,8 +64,15 @@ INDUSTRY_WORDS: Mapping[str, str] = {
 }  # fmt: skip
 """Words of Latin names of companies -> their one spelling; "" for words that are left out."""
 HAN_BRANCHES = ("分公司", "分行", "支行", "办事处", "营业部", "分店", "门市部", "分部", "子公司", "代表处", "门店")
-BRANCHES = frozenset(listed("branch subsidiary office outlet store shop plant site depot division fengongsi filiale"))
+BRANCHES = frozenset(
+    listed(
+        "branch subsidiary office outlet store shop plant site depot division fengongsi filiale zweigniederlassung"
+        " niederlassung zweigstelle succursale sucursal"
+    )
+)
 """Words that mark a branch."""
+BRANCHES_BEFORE = frozenset(listed("filiale zweigniederlassung niederlassung zweigstelle succursale sucursal"))
+"""Those that stand before the name of their place."""
 PLACES = frozenset(
     listed(
         "beijing shanghai tianjin chongqing guangzhou shenzhen hangzhou nanjing suzhou chengdu wuhan xian qingdao"

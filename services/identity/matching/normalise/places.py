@@ -195,7 +195,6 @@ quay: quay
 view: view
 """)
 """A word for a kind of street -> its one spelling; pinyin words are those of Chinese addresses."""
-GERMAN_STREETS = ("strasse", "str")
 GLUED = (
     "street",
     "avenue",
@@ -208,6 +207,7 @@ GLUED = (
     "close",
     "parade",
     "strasse",
+    "str",
     "road",
 )
 """Kinds of streets that are sometimes written onto the name of the street."""
