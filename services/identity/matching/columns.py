@@ -13,6 +13,7 @@ _NAMES = {"full_name": "full", "given_name": "given", "surname": "family", "comp
 _PLAIN = {**_NAMES, "kind": "kind", "gender": "gender", "birth_date": "birth_date"}
 _SEVERAL = {"other_name": "others", "phone": "phones", "email": "emails"}
 _IDENTIFIERS = ("credit_code", "soc_sec_id", "national_id")
+_TYPED = "identifier"
 _ADDRESS = {
     "address": "line",
     "street": "street",
@@ -50,6 +51,7 @@ COLUMNS: Mapping[str, str] = {
     "credit_code": "unified social credit code of a Chinese company",
     "soc_sec_id": "social security number",
     "national_id": "national identity number",
+    "identifier": "identifiers of any type, as `type:value`, separated by `;`",
     "source": "where the row comes from; not compared",
 }
 """Name -> meaning of the columns that are understood without a mapping."""
@@ -142,7 +144,7 @@ def columns(header: Sequence[str], mapped: Reading | None = None) -> Columns:
     errors = [
         FieldError(field=f"column {places[1] + 1}", message=f"There is a column for {target} already.")
         for target, places in known.items()
-        if len(places) > 1 and target not in _SEVERAL and target not in _IDENTIFIERS
+        if len(places) > 1 and target not in {*_SEVERAL, *_IDENTIFIERS, _TYPED}
     ]
     errors += [
         FieldError(field="mapping", message=f"The file has no column {name}.")
@@ -167,6 +169,7 @@ def _reader(known: Mapping[str, Sequence[int]], extra: Mapping[str, int]) -> Cal
     several = [(name, tuple(known[column])) for column, name in _SEVERAL.items() if column in known]
     parts = [(name, known[column][0]) for column, name in _ADDRESS.items() if column in known]
     identifiers = [(column, at) for column in _IDENTIFIERS for at in known.get(column, ())]
+    typed = known.get(_TYPED, ())
 
     def raw(cells: Sequence[str]) -> Raw:
         said: dict[str, Any] = {name: cell for name, at in plain if (cell := cells[at].strip())}
@@ -175,10 +178,13 @@ def _reader(known: Mapping[str, Sequence[int]], extra: Mapping[str, int]) -> Cal
                 said[name] = found
         if address := {name: cell for name, at in parts if (cell := cells[at].strip())}:
             said["addresses"] = (Address(**address),)
-        if told := tuple((name, cell) for name, at in identifiers if (cell := cells[at].strip())):
-            said["identifiers"] = told
-        if told := tuple((name, cell) for name, at in extra.items() if (cell := cells[at].strip())):
-            said["extra"] = told
+        told = [(name, cell) for name, at in identifiers if (cell := cells[at].strip())]
+        if typed:
+            told += _typed([cells[at] for at in typed])
+        if told:
+            said["identifiers"] = tuple(told)
+        if more := tuple((name, cell) for name, at in extra.items() if (cell := cells[at].strip())):
+            said["extra"] = more
         return Raw(**said)
 
     return raw
@@ -188,3 +194,9 @@ def _split(cells: Sequence[str]) -> tuple[str, ...]:
     """The parts of cells that hold several values, each once."""
     parts = [part.strip() for cell in cells if cell for part in cell.split(";")]
     return tuple(dict.fromkeys(filter(None, parts)))
+
+
+def _typed(cells: Sequence[str]) -> list[tuple[str, str]]:
+    """(type, value) of every identifier that says its type."""
+    parts = [part.partition(":") for part in _split(cells)]
+    return [(kind.strip(), value.strip()) for kind, _, value in parts if kind.strip() and value.strip()]

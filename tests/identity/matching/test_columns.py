@@ -21,6 +21,7 @@ def test_every_column_goes_where_it_belongs() -> None:
         "street_number": "5",
         "national_id": "X1",
         "credit_code": "C1",
+        "identifier": "tax: 12 ;passport:P:1; untyped",
     }
     read = columns(header)
 
@@ -31,7 +32,7 @@ def test_every_column_goes_where_it_belongs() -> None:
         others=("Ann Before", "Ann Between"),
         phones=("1", "2"),
         addresses=(Address(street="Main Street", number="5"),),
-        identifiers=(("credit_code", "C1"), ("national_id", "X1")),
+        identifiers=(("credit_code", "C1"), ("national_id", "X1"), ("tax", "12"), ("passport", "P:1")),
     )
     assert read.cell("id", list(cells.values())) == "7"
 
