@@ -23,13 +23,16 @@ def shadow(
     out: Annotated[Path | None, typer.Option("--out", help="Where to write id_a,id_b,change.")] = None,
     mapping: MappingOption = None,
     country: CountryOption = "",
+    adapt: Annotated[
+        bool, typer.Option("--adapt/--as-is", help="Fit both models to the file, or weigh by them as they are.")
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Match a file by two models and report the merges that the other one gains and loses."""
     old_model, new_model, reading = model_of(model), model_of(other), read_mapping(mapping, country)
     with progress(quiet=as_json) as tell, no_collection():
         records = load(file, reading, tell)
-        old, new = match_records(records, old_model, tell), match_records(records, new_model, tell)
+        old, new = (match_records(records, each, tell, adapt=adapt) for each in (old_model, new_model))
     weighed = [(a, b) for found in (old, new) for a, b, _ in found.resolution.pairs]
     listed = changes(old.entities, new.entities, weighed)
     if out is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,11 @@ def custlog(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 def clusters(file: str = "out.csv") -> list[list[str]]:
     with Path(file).open(encoding="utf-8", newline="") as text:
         return list(csv.reader(text))
+
+
+def pairs_together(file: str) -> int:
+    sizes = Counter(entity for _, entity in clusters(file)[1:])
+    return sum(size * (size - 1) // 2 for size in sizes.values())
 
 
 def test_every_row_gets_the_entity_of_its_cluster_in_the_order_of_the_file(custlog: Run) -> None:
@@ -206,6 +212,17 @@ def test_a_model_in_the_shadow_tells_what_it_would_change(custlog: Run, tmp_path
     assert code == 0
     assert answer["pairs"] == {"kept": 0, "gained": 0, "lost": 1}
     assert clusters() == [["id_a", "id_b", "change"], ["a", "c", "lost"]]
+
+
+def test_models_in_the_shadow_can_be_weighed_by_as_they_are(custlog: Run, tmp_path: Path) -> None:
+    generate(90, 4).write(tmp_path / "r.csv", tmp_path / "t.csv")
+    custlog("match", "r.csv", "--as-is", "--out", "as-is.csv")
+    custlog("match", "r.csv", "--out", "adapted.csv")
+
+    told = json.loads(custlog("match", "shadow", "r.csv", "--with", "default", "--as-is", "--json")[1])
+
+    assert (told["pairs"]["gained"], told["pairs"]["lost"]) == (0, 0)
+    assert told["pairs"]["kept"] == pairs_together("as-is.csv") != pairs_together("adapted.csv")
 
 
 def test_a_file_goes_to_splink_and_its_links_come_back_as_proposals(custlog: Run, tmp_path: Path) -> None:
