@@ -20,6 +20,7 @@ from deploy.commands import (
     erase,
     exposed,
     identity,
+    identity_export,
     importing,
     keys,
     logs,
@@ -101,6 +102,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "identity assert": identity.assertions,
     "identity reviews": identity.reviews,
     "identity labels": identity.labels,
+    "identity export": identity_export.export,
     "demo": demo.demo,
 }
 """Name -> function; of two words, the first is a group. A name that is a group too is what the group does by itself."""

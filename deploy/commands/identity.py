@@ -13,6 +13,7 @@ from deploy.commands.options import HomeOption, JsonOption
 from deploy.commands.output import STDERR, STDOUT, print_json
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
+from deploy.matching.records import read_pairs
 
 ROWS = 500
 """In one request; more go in several."""
@@ -71,11 +72,18 @@ def reviews(
 
 def labels(
     out: Annotated[Path, typer.Option("--out", help="The CSV to write: id_a,id_b,same,author,reason.")],
+    base: Annotated[
+        Path | None,
+        typer.Option("--of", exists=True, dir_okay=False, help="Only of customers in this file of identity export."),
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write what people decided as labelled pairs, for custlog match calibrate."""
     rows = asyncio.run(_labels(Home.at(home)))
+    if base is not None:
+        known = {customer for (customer,) in read_pairs(base, ("id",))}
+        rows = [row for row in rows if known.issuperset(row[:2])]
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(LABELS)

@@ -11,14 +11,14 @@ from shared.atomic_file import replacing
 _READABLE = 0o644
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], mode: int = _READABLE) -> None:
     """A CSV file that is there, whole, when this returns. Raises EmbeddedError if it cannot be written."""
     try:
         if path.exists() and not path.is_file():  # a pipe or a device has no draft
             with path.open("w", encoding="utf-8", newline="") as text:
                 _write(text, header, rows)
             return
-        with replacing(path, _READABLE) as file:
+        with replacing(path, mode) as file:
             wrapped = io.TextIOWrapper(file, encoding="utf-8", newline="")
             _write(wrapped, header, rows)
             wrapped.detach()  # flushes; the file itself is synced and closed by `replacing`

@@ -37,7 +37,13 @@ CREATE INDEX IF NOT EXISTS links_b ON links (b);
 COMMON = 50
 """A key that more customers share says nothing about who they are, and is not used."""
 
+FIRST = "00000000-0000-0000-0000-000000000000"
+"""Before every customer, where customers are read page by page."""
+
 _PROFILES = "SELECT customer::text, version, key, nonce, ct, restricted FROM profiles WHERE customer = ANY(%s::uuid[])"
+_COMPARABLE = """
+SELECT customer::text, version, key, nonce, ct, restricted FROM profiles
+WHERE customer > %s AND ct IS NOT NULL AND NOT restricted ORDER BY customer LIMIT %s"""
 _HOLDERS = """
 SELECT given.place, holder.customer::text
 FROM unnest(%s::bytea[]) WITH ORDINALITY AS given (key, place)
@@ -124,6 +130,18 @@ def profiles(cursor: Cursor[Any], customers: Collection[str]) -> dict[str, Profi
     """The profiles of those customers that have one."""
     rows = _run(cursor, _PROFILES, (_array(customers),)).fetchall()
     return {row["customer"]: Profile(row["customer"], row["version"], _sealed(row), row["restricted"]) for row in rows}
+
+
+def comparable(cursor: Cursor[Any], after: str, limit: int) -> list[Profile]:
+    """The next profiles behind a customer, in the order of ids: of those who are neither purged nor restricted."""
+    rows = _run(cursor, _COMPARABLE, (after, limit)).fetchall()
+    return [Profile(row["customer"], row["version"], _sealed(row)) for row in rows]
+
+
+def count_comparable(cursor: Cursor[Any]) -> int:
+    """As many profiles `comparable` gives in all."""
+    found = cursor.execute("SELECT count(*) AS found FROM profiles WHERE ct IS NOT NULL AND NOT restricted").fetchone()
+    return int(found["found"]) if found else 0
 
 
 def _sealed(row: Mapping[str, Any]) -> SealedPart | None:

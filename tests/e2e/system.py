@@ -88,16 +88,13 @@ def files_in(folder: Path) -> Sequence[Path]:
 
 
 def custlog(home: Home, *arguments: str) -> dict[str, Any]:
-    """One command, with its JSON; fails with its sentence."""
-    command = [
-        sys.executable,
-        "-c",
-        "from deploy.cli import main; main()",
-        *arguments,
-        "--home",
-        str(home.data),
-        "--json",
-    ]
+    """One command on a system, with its JSON; fails with its sentence."""
+    return on_files(*arguments, "--home", str(home.data))
+
+
+def on_files(*arguments: str) -> dict[str, Any]:
+    """As `custlog`, of a command that needs no system."""
+    command = [sys.executable, "-c", "from deploy.cli import main; main()", *arguments, "--json"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise EmbeddedError(done.stderr)

@@ -15,7 +15,7 @@ from services.identity.decision_store import Assertion, Request, Review
 from services.identity.domain.assertions import assert_never, assert_same, withdraw
 from services.identity.domain.clustering import Scored
 from services.identity.domain.deciding import decide, follow
-from services.identity.store import COMMON, Profile
+from services.identity.store import COMMON, FIRST, Profile
 from shared.eventlog.log import Log
 from shared.events.envelope import Contract, SealedPart
 from shared.events.identity import (
@@ -64,6 +64,20 @@ def test_profiles_are_kept_replaced_and_purged(desk: Desk) -> None:
         }
         store.purge(tx.cursor, bob)
         assert store.profiles(tx.cursor, [bob]) == {bob: Profile(bob, 5, None)}
+
+
+def test_those_who_may_be_compared_come_page_by_page(desk: Desk) -> None:
+    store, log = desk
+    ann, bob, carl, dora, eve = customers(5)
+    sealed = SealedPart("1", "bm9uY2U=", "Y3Q=", ("features",))
+    compared = [Profile(each, 1, sealed) for each in (ann, dora, eve)]
+    with log.transaction() as tx:
+        store.put_profiles(tx.cursor, [*compared, Profile(bob, 1, None), Profile(carl, 1, sealed, restricted=True)])
+
+        assert store.comparable(tx.cursor, FIRST, 2) == compared[:2]
+        assert store.comparable(tx.cursor, dora, 2) == compared[2:]
+        assert store.comparable(tx.cursor, eve, 2) == []
+        assert store.count_comparable(tx.cursor) == 3
 
 
 def test_holders_of_a_key_come_oldest_first_and_never_many_more_than_common(desk: Desk) -> None:

@@ -19,6 +19,15 @@ def profiles(cursor: Any, customers: Collection[str]) -> dict[str, Profile]:
     return {customer: cursor["profiles"][customer] for customer in customers if customer in cursor["profiles"]}
 
 
+def comparable(cursor: Any, after: str, limit: int) -> list[Profile]:
+    found = [cursor["profiles"][customer] for customer in sorted(cursor["profiles"]) if customer > after]
+    return [profile for profile in found if profile.sealed is not None and not profile.restricted][:limit]
+
+
+def count_comparable(cursor: Any) -> int:
+    return len(comparable(cursor, "", len(cursor["profiles"])))
+
+
 def holders(cursor: Any, keys: Collection[bytes]) -> dict[bytes, list[str]]:
     found: dict[bytes, list[str]] = {key: [] for key in keys}
     for key, customer in sorted(cursor["evidence"]):
