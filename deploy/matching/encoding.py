@@ -25,6 +25,9 @@ _NOT_TEXT = {
     b"%PDF": "a PDF",
 }
 _LEAST_NEIGHBOURS = 0.7
+_CONTROLS = bytes(byte for byte in range(1, 32) if byte not in b"\t\n\v\f\r\x1a\x1b")
+_MOST_CONTROLS = 0.03
+"""Of the bytes of a text; of bytes that stand for anything else every tenth is a control character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ def encoding_of(file: Path) -> Encoding:
             return Encoding(codec, damaged=not _decodes(file, codec))
     if _decodes(file, "utf-8"):
         return Encoding("utf-8")
+    if len(head) - len(head.translate(None, _CONTROLS)) > _MOST_CONTROLS * len(head):
+        raise EmbeddedError(f"{file.name} is no text: save the table that it holds as CSV.")
     wrong, high = _damage(head)
     if high and wrong / high < 0.1:
         return Encoding("utf-8", damaged=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -56,6 +57,13 @@ def test_a_damaged_place_is_replaced_and_told(tmp_path: Path) -> None:
     assert found[1][1] == "张伟"
     assert found[-1][1] == "\ufffd"
     assert "damaged" in notes[0]
+
+
+@pytest.mark.parametrize("length", [300, 5_000, 3_000_000])
+def test_bytes_that_are_no_text_are_refused_as_such(tmp_path: Path, length: int) -> None:
+    for seed in range(5):
+        with pytest.raises(EmbeddedError, match="is no text"):
+            read(tmp_path, Random(seed).randbytes(length))
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
