@@ -1,6 +1,7 @@
 """`custlog match explain`: why two records of a file are, or are not, one."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +16,9 @@ from deploy.embedded.errors import EmbeddedError
 from deploy.matching.matching import DEFAULT_MODEL, bits, match_records, model_of, no_collection
 from deploy.matching.progress import progress
 from deploy.matching.records import Records, load, read_mapping
+from deploy.matching.writing import write_text
 from services.identity.matching.explain import Explanation, explain, to_json
+from services.identity.matching.explain_svg import to_svg
 
 
 def explaining(
@@ -29,6 +32,7 @@ def explaining(
     adapt: Annotated[
         bool, typer.Option("--adapt/--as-is", help="By the model fitted to the file, or as it is.")
     ] = True,
+    svg: Annotated[Path | None, typer.Option("--svg", help="Where to draw it, as an SVG picture.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Explain any two records of a file: the prior and a bar per field, which add up to the weight."""
@@ -40,6 +44,8 @@ def explaining(
     together = found.entities[id_a] == found.entities[id_b]
     told = explain(records.raws[a], records.raws[b], found.resolution.model, reading.country)
     held = next((held.guard for held in found.resolution.held if {held.a, held.b} == {id_a, id_b}), None)
+    if svg is not None:
+        write_text(svg, to_svg(told, (id_a, id_b), [_verdict(together=together), *_kept_apart(told, held)]))
     if as_json:
         print_json({"a": id_a, "b": id_b, "together": together, "held": held, **json.loads(to_json(told))})
     else:
@@ -62,10 +68,10 @@ def _show(told: Explanation, a: str, b: str, *, together: bool, held: str | None
         table.add_row(*map(escape, cells))
     table.add_row("weight", told.decision, bits(told.weight), "", "", "", "")
     STDOUT.print(table)
-    why = f" The guard {told.guard or held} keeps them apart." if told.guard or held else ""
+    why = "".join(f" {sentence}" for sentence in _kept_apart(told, held))
     keys = f"they share the keys {', '.join(told.keys)}" if told.keys else "they share no key"
     STDOUT.print(
-        f"They are {'one entity' if together else 'two entities'}; merge from {bits(told.merge)} bits, review from"
+        f"{_verdict(together=together)[:-1]}; merge from {bits(told.merge)} bits, review from"
         f" {bits(told.review)}; {keys}.{why}",
         highlight=False,
         soft_wrap=True,
@@ -77,3 +83,11 @@ def _show(told: Explanation, a: str, b: str, *, together: bool, held: str | None
             markup=False,
         )
     STDOUT.print(f"model {told.model}, {told.normaliser}", highlight=False, markup=False)
+
+
+def _verdict(*, together: bool) -> str:
+    return f"They are {'one entity' if together else 'two entities'}."
+
+
+def _kept_apart(told: Explanation, held: str | None) -> list[str]:
+    return [f"The guard {told.guard or held} keeps them apart."] if told.guard or held else []

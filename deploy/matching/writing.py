@@ -26,6 +26,18 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
         raise EmbeddedError(f"{path} cannot be written: {error.strerror}.") from None
 
 
+def write_text(path: Path, content: str) -> None:
+    """A text file that is there, whole, when this returns. Raises EmbeddedError if it cannot be written."""
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(content, encoding="utf-8")
+            return
+        with replacing(path, _READABLE) as file:
+            file.write(content.encode())
+    except OSError as error:
+        raise EmbeddedError(f"{path} cannot be written: {error.strerror}.") from None
+
+
 def _write(text: io.TextIOBase, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -50,8 +50,9 @@ class Explanation(msgspec.Struct, frozen=True):
     """`prior` and the weights of `bars` add up to `weight` exactly.
 
     `decision` is what the weight alone says, `guard` what forbids to act on it or "". `keys` are the kinds of keys
-    that both records have: without one they are never compared. `model` and `normaliser` are versions. `steps_a` and
-    `steps_b` say how every value came to its normalised form.
+    that both records have: without one they are never compared. Those of them in `too_common` do not count: so many
+    others have these keys as well that they bring nobody together. `model` and `normaliser` are versions. `steps_a`
+    and `steps_b` say how every value came to its normalised form.
     """
 
     weight: int
@@ -67,6 +68,7 @@ class Explanation(msgspec.Struct, frozen=True):
     normaliser: str
     steps_a: tuple[Explained, ...] = ()
     steps_b: tuple[Explained, ...] = ()
+    too_common: tuple[str, ...] = ()
 
 
 _LIMITS: Mapping[str, str] = {
@@ -114,6 +116,26 @@ def explain(a: Raw, b: Raw, model: Model, country: str = "") -> Explanation:
         steps_a=tuple(steps(a, country)),
         steps_b=tuple(steps(b, country)),
     )
+
+
+def without_identifiers(explanation: Explanation, mask: str) -> Explanation:
+    """The same for those who may not see what identifies somebody: `mask` stands for every such value."""
+    return msgspec.structs.replace(
+        explanation,
+        bars=tuple(_masked(bar, mask) if bar.field == "identity" else bar for bar in explanation.bars),
+        steps_a=tuple(_untold(step, mask) for step in explanation.steps_a),
+        steps_b=tuple(_untold(step, mask) for step in explanation.steps_b),
+    )
+
+
+def _masked(bar: ExplainedBar, mask: str) -> ExplainedBar:
+    return msgspec.structs.replace(bar, raw_a=mask, raw_b=mask, normal_a=mask, normal_b=mask)
+
+
+def _untold(explained: Explained, mask: str) -> Explained:
+    if explained.field.partition(" ")[0] != "identifiers":
+        return explained
+    return Explained(explained.field, mask, tuple((name, mask) for name, _ in explained.steps))
 
 
 def shared_keys(a: Normal, b: Normal, model: Model) -> tuple[str, ...]:

@@ -34,8 +34,15 @@ A file is matched by more kinds of keys, because there all of them stand in memo
 that bring many strangers together (a word with a year, with a town) cost most and find next to nothing besides.
 """
 
+_NAMES: Mapping[int, str] = MappingProxyType({number: name for name, number in KINDS.items()})
+
 Evidence: TypeAlias = dict[bytes, int]
 """Digest of a key -> number of its kind."""
+
+
+def kind_of(number: int) -> str:
+    """The kind with this number, for explanations; the number itself of one that this build does not know."""
+    return _NAMES.get(number, str(number))
 
 
 def fingerprints(key: bytes, model: Model) -> Callable[[Normal], Evidence]:

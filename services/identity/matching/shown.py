@@ -35,7 +35,8 @@ def shown_raw(raw: Raw) -> dict[str, str]:
 
 
 def _street(address: Address) -> str:
-    return " ".join(part for part in (address.number, address.street) if part) or address.line
+    parts = (address.number, address.street) if address.street else (address.line, address.number)
+    return " ".join(filter(None, parts))
 
 
 def shown_normal(normal: Normal) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -200,6 +201,19 @@ def test_an_explanation_adds_up(custlog: Run) -> None:
     assert told["prior"] + sum(bar["weight"] for bar in told["bars"]) == told["weight"]
     assert custlog("match", "explain", "people.csv", "a", "b")[0] == 0
     assert "no row with the id 'z'" in custlog("match", "explain", "people.csv", "a", "z")[2]
+
+
+def test_an_explanation_is_drawn(custlog: Run) -> None:
+    code, out, _ = custlog("match", "explain", "people.csv", "a", "c", "--svg", "why.svg", "--json")
+
+    weight = json.loads(out)["weight"]
+    picture = Path("why.svg").read_text(encoding="utf-8")
+    texts = [text.text for text in ET.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")]
+    assert code == 0
+    assert {"a", "c", "Ann Example", "They are one entity.", f"+{weight // 1000}.{weight % 1000:03} bits: merge"} <= {
+        *texts
+    }
+    assert "cannot be written" in custlog("match", "explain", "people.csv", "a", "c", "--svg", "none/why.svg")[2]
 
 
 def test_a_model_in_the_shadow_tells_what_it_would_change(custlog: Run, tmp_path: Path) -> None:

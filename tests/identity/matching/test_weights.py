@@ -1,22 +1,29 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import combinations
+from unicodedata import east_asian_width
+from xml.etree import ElementTree as ET
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.identity.matching.compare import compare, likely, total, weigh
-from services.identity.matching.explain import explain, to_json
+from services.identity.matching.explain import explain, to_json, without_identifiers
 from services.identity.matching.explain_svg import to_svg
 from services.identity.matching.frequencies import learn
 from services.identity.matching.model import FIELDS, LEVELS, UnknownModel, from_json, shipped
 from services.identity.matching.model import to_json as model_json
 from services.identity.matching.normalise.record import normalise
-from services.identity.matching.record import Normal, Raw
+from services.identity.matching.record import Address, Normal, Raw
+from services.identity.matching.shown import shown_raw
 from services.identity.matching.vectors import stack, totals
 from tests.identity.matching.people import named, normals, person, raws
 
 MODEL = shipped()
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @settings(max_examples=60, deadline=None)
@@ -235,6 +242,62 @@ def test_an_explanation_shows_what_was_written_and_what_was_compared() -> None:
 
 def test_a_picture_takes_any_text() -> None:
     assert "<b>" not in to_svg(explain(person(given="<b>\x00\ud800"), person(given="<b>"), MODEL))
+
+
+LONG = Raw(
+    full="欧阳阿卜杜拉赫曼买买提依明江图尔荪巴依热合木提",
+    others=("Abdurahman Ouyang Maimaitiyiming Tursunbay",),
+    birth_date="1980-02-03",
+    emails=("a.very.long.mailbox.that.never.ends@department.of.an.example.org",),
+    addresses=(Address(line="北京市朝阳区建国路八十八号现代城五号楼二单元一千二百零三室", postcode="100022"),),
+)
+
+
+@pytest.mark.parametrize("other", [LONG, Raw(full="欧阳阿卜杜拉赫曼", birth_date="1980-02-03"), person(), Raw()])
+def test_nothing_in_a_picture_overlaps_or_is_cut(other: Raw) -> None:
+    found = explain(LONG, other, MODEL)
+
+    picture = ET.fromstring(to_svg(found, ("a" * 36, "客" * 36), ["said " * 60, "说" * 200]))
+    texts = [box for text in picture.iter(f"{SVG}text") for box in boxes(text)]
+    assert all(left >= 0 and right <= float(picture.attrib["width"]) for left, right, _, _ in texts)
+    assert all(top >= 0 and bottom <= float(picture.attrib["height"]) for _, _, top, bottom in texts)
+    assert not [
+        (one, other)
+        for one, other in combinations(texts, 2)
+        if one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
+    ]
+    written = "".join(text.text or "" for text in picture.iter(f"{SVG}text")).replace(" ", "")
+    assert all(value.replace(" ", "") in written for bar in found.bars for value in (bar.raw_a, bar.normal_b))
+
+
+def boxes(text: ET.Element) -> Iterator[tuple[float, float, float, float]]:
+    """Left, right, top and bottom of a text in a broad font: Chinese letters are square, others narrower."""
+    if not text.text or not text.text.strip():
+        return
+    x, y = float(text.attrib["x"]), float(text.attrib["y"])
+    room = sum(12 if east_asian_width(letter) == "W" else 7.6 for letter in text.text.rstrip())
+    left = x - room if text.attrib["text-anchor"] == "end" else x
+    yield left, left + room, y - 11, y + 3
+
+
+def test_what_identifies_somebody_can_be_left_out() -> None:
+    found = explain(Raw(identifiers=(("tax", "4711-0815"),)), Raw(identifiers=(("tax", "4711-0815"),)), MODEL)
+
+    told = to_json(without_identifiers(found, "***"))
+
+    assert b"0815" in to_json(found)
+    assert b"0815" not in told
+    assert b"***" in told
+
+
+def test_a_street_is_shown_as_it_was_written() -> None:
+    def street(address: Address) -> str:
+        return shown_raw(Raw(addresses=(address,)))["street"]
+
+    assert street(Address(line="Lindenweg", number="4")) == "Lindenweg 4"
+    assert street(Address(street="Lindenweg", number="4", line="Lindenweg 4, Berlin")) == "4 Lindenweg"
+    assert street(Address(line="Lindenweg 4, Berlin")) == "Lindenweg 4, Berlin"
+    assert street(Address(number="4")) == "4"
 
 
 def test_a_model_is_the_same_after_being_written() -> None:
