@@ -14,12 +14,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import orjson
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.identity.api import CustomerId, Decided, Membership
-from services.identity.comparing import Compared, Comparing, Resembling, disclosed
+from services.identity.comparing import Compared, Comparing, Resembling, disclosed, said_of, shown_by
+from services.identity.matching.explain import without_identifiers
+from services.identity.matching.explain_svg import to_svg
 from services.identity.matching.features import Features, Place
 from services.identity.stewardship import Assert, Decision, Respond, Stewardship, Withdraw
 from shared.access.journal import Access, Journal
@@ -34,7 +36,6 @@ from shared.ids import derive
 
 MOST_ROWS = 1_000
 """Decisions in one bulk request; a longer file is sent in parts."""
-_CORE_FIELDS = frozenset({"identity"})
 _HIDDEN = "***"
 
 
@@ -264,21 +265,33 @@ def comparisons(comparing: Comparing, numbers: Numbers, journal: Journal) -> API
     """Why two customers are one or not, and whom a new one may be."""
     router = APIRouter(tags=["comparisons"])
 
-    @router.get("/explanations", summary="Why two customers are one, or not: prior and bars add up to the weight")
+    @router.get(
+        "/explanations",
+        summary="Why two customers are one, or not: prior and bars add up to the weight",
+        responses={200: {"content": {"application/json": {}, _SVG: {}}}},
+    )
     async def explain(
         a: Annotated[str, Query(pattern=_ID)],
         b: Annotated[str, Query(pattern=_ID)],
         who: Annotated[Caller, Depends(require("customer.read"))],
         access: Annotated[Access, Depends(asking)],
+        accept: Annotated[str, Header(include_in_schema=False)] = "",
     ) -> Response:
         _check_sight(who)
         found = await comparing.explain(a, b)
-        core = sees(who.roles, Level.CORE) == "allow"
-        shown = disclosed([bar.field for bar in found.explanation.bars])
-        if not core:
-            shown -= {"identifiers"}
-        await journal.read(access, {a: shown, b: shown})
-        return Response(orjson.dumps(_explained(a, b, found, core=core)), media_type="application/json")
+        hidden: set[str] = set()
+        if sees(who.roles, Level.CORE) != "allow":
+            hidden = {"identifiers"}
+            found = replace(found, explanation=without_identifiers(found.explanation, _HIDDEN))
+        drawn = _wants_picture(accept)
+        shown = shown_by(found.explanation, steps=not drawn)
+        await journal.read(access, {a: shown[0] - hidden, b: shown[1] - hidden})
+        if drawn:
+            picture = to_svg(found.explanation, (a, b), said_of(found))
+            return Response(picture, media_type=_SVG, headers={"Vary": "Accept"})
+        return Response(
+            orjson.dumps(_explained(a, b, found)), media_type="application/json", headers={"Vary": "Accept"}
+        )
 
     @router.post("/matches", summary="Possible duplicates of somebody who is about to be created; nothing is written")
     async def matches(
@@ -316,15 +329,30 @@ def _match(found: Resembling, number: str | None) -> MatchView:
     )
 
 
-def _explained(a: str, b: str, found: Compared, *, core: bool) -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.to_builtins(found.explanation)
-    if not core:
-        hidden = dict.fromkeys(("raw_a", "raw_b", "normal_a", "normal_b"), _HIDDEN)
-        told["bars"] = [{**bar, **hidden} if bar["field"] in _CORE_FIELDS else bar for bar in told["bars"]]
-    link = found.link and {"position": found.link[0], "weight": found.link[1]}
-    said = found.assertion and msgspec.to_builtins(found.assertion)
-    asked = found.review and msgspec.to_builtins(found.review)
-    return {"a": a, "b": b, "together": found.together, "link": link, "assertion": said, "review": asked, **told}
+def _explained(a: str, b: str, found: Compared) -> dict[str, Any]:
+    # `review` is the threshold in every explanation, so the question between the two has a name of its own.
+    stored = {"link": found.link, "assertion": found.assertion, "question": found.review}
+    told = {name: row and msgspec.to_builtins(row) for name, row in stored.items()}
+    return {"a": a, "b": b, "together": found.together, **told, **msgspec.to_builtins(found.explanation)}
+
+
+_SVG = "image/svg+xml"
+
+
+def _wants_picture(accept: str) -> bool:
+    """Whether a picture is asked for by name, and JSON not before it."""
+    ranks: dict[str, float] = {}
+    for each in accept.lower().split(","):
+        media, *parameters = (part.strip() for part in each.split(";"))
+        ranks[media] = next((_rank(text[2:]) for text in parameters if text.startswith("q=")), 1.0)
+    return ranks.get(_SVG, 0.0) > 0.0 and ranks[_SVG] >= ranks.get("application/json", 0.0)
+
+
+def _rank(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def _features(candidate: Candidate) -> Features:
