@@ -130,6 +130,8 @@ class Matching:
     def _drafts(self, tx: Transaction, events: Sequence[Recorded], keys: Mapping[str, DataKey]) -> dict[str, _Draft]:
         customers = list(dict.fromkeys(event.customer for event in events))
         known = store.profiles(tx.cursor, customers)
+        # What the table has, not what would be made of them now: an earlier build may have made other keys.
+        stored = store.evidence_of(tx.cursor, known)
         drafts = {}
         for customer in customers:
             profile = known.get(customer)
@@ -140,7 +142,15 @@ class Matching:
                 normal = normal_of(features)
                 evidence = self._fingerprints(normal)
                 tokens = self._tokens(features)
-                drafts[customer] = _Draft(profile.version, False, features, evidence, normal, evidence, tokens)  # noqa: FBT003
+                drafts[customer] = _Draft(
+                    profile.version,
+                    False,  # noqa: FBT003
+                    features,
+                    stored.get(customer, {}),
+                    normal,
+                    evidence,
+                    tokens,
+                )
         return drafts
 
     def _write_tokens(self, tx: Transaction, drafts: Mapping[str, _Draft]) -> None:
@@ -280,15 +290,7 @@ def _waves(commits: Sequence[Commit]) -> list[list[Commit]]:
 
 
 def _write(tx: Transaction, drafts: Mapping[str, _Draft], keys: Mapping[str, DataKey]) -> None:
-    added: list[tuple[str, Evidence]] = []
-    removed: list[tuple[bytes, str]] = []
-    for customer, draft in drafts.items():
-        if draft.stored:
-            added.append((customer, {k: rule for k, rule in draft.evidence.items() if k not in draft.stored}))
-            removed.extend((key, customer) for key in draft.stored if key not in draft.evidence)
-        else:
-            added.append((customer, draft.evidence))
-    store.drop_evidence(tx.cursor, removed)
-    store.put_evidence(tx.cursor, added)
+    stored = {customer: draft.stored for customer, draft in drafts.items()}
+    store.change_evidence(tx.cursor, stored, {customer: draft.evidence for customer, draft in drafts.items()})
     sealed = [sealed_profile(customer, draft.version, draft.features, keys) for customer, draft in drafts.items()]
     store.put_profiles(tx.cursor, sealed)

@@ -142,10 +142,9 @@ class Comparing:
 
 def _shared(tx: Transaction, ends: Pair) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The kinds of keys that stand in the index for both, and those of which every such key is too common."""
-    held: dict[bytes, list[int]] = {}
-    for key, number, _ in store.evidence(tx.cursor, ends):
-        held.setdefault(key, []).append(number)
-    shared = {key: kind_of(numbers[0]) for key, numbers in held.items() if len(numbers) == len(ends)}
+    held = store.evidence_of(tx.cursor, ends)
+    one, other = (held.get(end, {}) for end in ends)
+    shared = {key: kind_of(number) for key, number in one.items() if key in other}
     holders = store.holders(tx.cursor, shared)
     used = {kind for key, kind in shared.items() if len(holders[key]) <= store.COMMON}
     kinds = set(shared.values())

@@ -16,6 +16,7 @@ from services.identity.application import IdentityApplication
 from services.identity.batch import Matching
 from services.identity.comparing import Comparing
 from services.identity.consumer import NAME, TOPIC, make_consumer
+from services.identity.indexing import Indexing
 from services.identity.issuing.leases import Leases
 from services.identity.issuing.numbers import Numbers
 from services.identity.issuing.questions import Questions
@@ -94,6 +95,7 @@ class Service:
         stewardship = self._stewardship = Stewardship(self.log, rescore=weighed_again(judge))
         application = IdentityApplication(self.log, stewardship)
         index = keys.blind_index_key
+        self._indexing = Indexing(self.log, fingerprints(index, judge.model))
         comparing = Comparing(self.log, fingerprints(index, judge.model), tokens(index), judge)
         self.app: FastAPI = create_app(
             settings,
@@ -124,6 +126,7 @@ class Service:
                 "kafka": partial(stream, settings, self._topics, relay=relay, subscription=self._subscription),
                 "expiry": self._stewardship.run_expiry,
                 **signing(self._sequencer),
+                "keys": self._indexing.run,
                 **indexing(NAME, settings.postgres_url),
                 **self.access.tasks(),
             }

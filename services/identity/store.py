@@ -32,6 +32,9 @@ CREATE TABLE IF NOT EXISTS members (customer uuid PRIMARY KEY, identity uuid NOT
 CREATE INDEX IF NOT EXISTS members_identity ON members (identity);
 CREATE TABLE IF NOT EXISTS links (a uuid NOT NULL, b uuid NOT NULL, position bigint NOT NULL, PRIMARY KEY (a, b));
 CREATE INDEX IF NOT EXISTS links_b ON links (b);
+CREATE TABLE IF NOT EXISTS indexed (
+    form smallint PRIMARY KEY, done boolean NOT NULL DEFAULT false,
+    customer uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000');
 """
 
 COMMON = 50
@@ -60,6 +63,7 @@ SELECT a::text, b::text, vector, answer FROM reviews
 WHERE a = ANY(%s::uuid[]) AND b = ANY(%s::uuid[]) AND (answer IS NULL OR answer = 'unsure')"""
 _EVIDENCE = """
 SELECT key, rule, customer::text FROM evidence WHERE customer = ANY(%s::uuid[]) ORDER BY key, customer"""
+_AFTER = "SELECT customer::text FROM profiles WHERE customer > %s::uuid ORDER BY customer LIMIT %s"
 _PUT_PROFILES = """
 INSERT INTO profiles (customer, version, key, nonce, ct, restricted)
 SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::boolean[])
@@ -189,6 +193,44 @@ def evidence(cursor: Cursor[Any], customers: Collection[str]) -> list[tuple[byte
     """(key, rule number, customer) of these customers, equal keys beside each other."""
     rows = _run(cursor, _EVIDENCE, (_array(customers),)).fetchall()
     return [(bytes(row["key"]), row["rule"], row["customer"]) for row in rows]
+
+
+def evidence_of(cursor: Cursor[Any], customers: Collection[str]) -> dict[str, dict[bytes, int]]:
+    """Per customer the keys that stand in the table, with the numbers of their rules."""
+    found: dict[str, dict[bytes, int]] = {}
+    for key, rule, customer in evidence(cursor, customers) if customers else ():
+        found.setdefault(customer, {})[key] = rule
+    return found
+
+
+def change_evidence(
+    cursor: Cursor[Any], stored: Mapping[str, Mapping[bytes, int]], wanted: Mapping[str, Mapping[bytes, int]]
+) -> None:
+    """Brings the keys of the customers in `wanted` from what is `stored` to what is wanted."""
+    before = {customer: stored.get(customer, {}) for customer in wanted}
+    drop_evidence(cursor, [(key, one) for one, keys in before.items() for key in keys if key not in wanted[one]])
+    put_evidence(
+        cursor,
+        [(one, {key: n for key, n in keys.items() if key not in before[one]}) for one, keys in wanted.items()],
+    )
+
+
+def indexed(cursor: Cursor[Any], form: int, limit: int) -> list[str] | None:
+    """The next customers to be indexed in this form, oldest first; None once all of them are."""
+    _run(cursor, "INSERT INTO indexed (form) VALUES (%s) ON CONFLICT DO NOTHING", (form,))
+    (row,) = _run(cursor, "SELECT done, customer::text FROM indexed WHERE form = %s", (form,)).fetchall()
+    if row["done"]:
+        return None
+    found = _run(cursor, _AFTER, (row["customer"], limit)).fetchall()
+    return [row["customer"] for row in found]
+
+
+def put_indexed(cursor: Cursor[Any], form: int, customer: str | None) -> None:
+    """Customers up to this one are indexed in this form; with None all of them, and those to come."""
+    if customer is None:
+        _run(cursor, "UPDATE indexed SET done = true WHERE form = %s", (form,))
+    else:
+        _run(cursor, "UPDATE indexed SET customer = %s WHERE form = %s", (customer, form))
 
 
 def put_profiles(cursor: Cursor[Any], changed: Sequence[Profile]) -> None:

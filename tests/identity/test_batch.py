@@ -9,6 +9,7 @@ from eventsourcing.persistence import DataError
 
 from services.identity import number_store, store
 from services.identity.application import Link
+from services.identity.matching.fingerprint import KINDS
 from services.identity.matching.model import shipped, uncounted
 from services.identity.numbering.rule import read
 from shared.errors import Conflict
@@ -143,6 +144,33 @@ async def test_evidence_that_too_many_share_links_nobody(world: World, monkeypat
     await world.take((ids[3], person(**placeholder)))
 
     assert world.identities()[ids[3]] == ids[3]
+
+
+async def test_people_whose_phone_too_many_share_meet_by_a_word_of_their_names_whoever_came_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "COMMON", 3)
+    names = [("Bob", "Ray"), ("Eve", "Kane"), ("Ida", "Fox"), ("Tom", "Hill"), ("Sue", "Ward")]
+    *crowd, ann, again = customers(len(names) + 2)
+    await world.take(*((one, person(*name, phone=PHONE)) for one, name in zip(crowd, names, strict=True)))
+
+    await world.take((ann, person("Ann", "Lee", phone=PHONE)), (again, person("Ann", "Leigh", phone=PHONE)))
+
+    assert world.identities()[again] == ann
+    assert all(world.identities()[one] == one for one in crowd)
+
+
+async def test_a_customer_that_an_earlier_build_stored_gets_its_new_keys_when_it_changes(world: World) -> None:
+    (ann,) = customers(1)
+    await world.take((ann, ANN))
+    whole = world.rows("evidence")
+    with world.log.transaction() as tx:
+        tx.cursor.execute("DELETE FROM evidence WHERE rule = %s", (KINDS["word-phone"],))
+        store.put_evidence(tx.cursor, [(ann, {b"of an older kind": 99})])
+
+    await world.take((ann, facts.BirthDateSet(birth_date=date(1980, 2, 3))))
+
+    assert world.rows("evidence") == whole
 
 
 async def test_an_erased_customer_gets_its_number_and_no_evidence(world: World) -> None:

@@ -99,6 +99,10 @@ def test_evidence_is_read_key_by_key_and_goes_when_it_is_taken_back_or_purged(de
         store.drop_evidence(tx.cursor, [(b"2", ann), (b"9", ann)])
         store.purge(tx.cursor, bob)
         assert store.evidence(tx.cursor, {ann, bob, eve}) == [(b"1", 1, eve), (b"3", 3, ann)]
+        assert store.evidence_of(tx.cursor, {ann, bob, eve}) == {eve: {b"1": 1}, ann: {b"3": 3}}
+        assert store.evidence_of(tx.cursor, ()) == {}
+        store.change_evidence(tx.cursor, {ann: {b"3": 3}, eve: {b"1": 1}}, {ann: {b"4": 4}, bob: {b"3": 3}})
+        assert store.evidence_of(tx.cursor, {ann, bob, eve}) == {eve: {b"1": 1}, ann: {b"4": 4}, bob: {b"3": 3}}
 
 
 def test_evidence_is_not_added_twice(desk: Desk) -> None:

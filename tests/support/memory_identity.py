@@ -64,6 +64,24 @@ def evidence(cursor: Any, customers: Collection[str]) -> list[tuple[bytes, int, 
     return [(key, rule, customer) for (key, customer), rule in rows if customer in customers]
 
 
+def evidence_of(cursor: Any, customers: Collection[str]) -> dict[str, dict[bytes, int]]:
+    found: dict[str, dict[bytes, int]] = {}
+    for key, rule, customer in evidence(cursor, customers) if customers else ():
+        found.setdefault(customer, {})[key] = rule
+    return found
+
+
+def change_evidence(
+    cursor: Any, stored: Mapping[str, Mapping[bytes, int]], wanted: Mapping[str, Mapping[bytes, int]]
+) -> None:
+    before = {customer: stored.get(customer, {}) for customer in wanted}
+    drop_evidence(cursor, [(key, one) for one, keys in before.items() for key in keys if key not in wanted[one]])
+    put_evidence(
+        cursor,
+        [(one, {key: n for key, n in keys.items() if key not in before[one]}) for one, keys in wanted.items()],
+    )
+
+
 def put_profiles(cursor: Any, changed: Sequence[Profile]) -> None:
     cursor["profiles"].update((profile.customer, profile) for profile in changed)
 

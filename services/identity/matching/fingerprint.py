@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TypeAlias
 
-from services.identity.matching.keys import keys
+from services.identity.matching.keys import keys, narrow_keys
 from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
 
@@ -26,13 +26,19 @@ KINDS: Mapping[str, int] = MappingProxyType(
         "door": 9,
         "company": 10,
         "head-place": 11,
+        "word-phone": 12,
     }
 )
 """The kinds of keys that the service keeps, by the number that stands in its table: never give one to another kind.
 
+Whoever adds a kind, or has a kind made in another way, gives FORM its next number.
+
 A file is matched by more kinds of keys, because there all of them stand in memory. Here each key is a row, and those
 that bring many strangers together (a word with a year, with a town) cost most and find next to nothing besides.
 """
+
+FORM = 2
+"""The number of this way to make keys: customers that were stored with another are indexed anew (see indexing.py)."""
 
 _NAMES: Mapping[int, str] = MappingProxyType({number: name for name, number in KINDS.items()})
 
@@ -56,7 +62,7 @@ def fingerprints(key: bytes, model: Model) -> Callable[[Normal], Evidence]:
     def of(normal: Normal) -> Evidence:
         return {
             hmac.digest(key, text.encode(errors="surrogatepass"), "sha256")[:BYTES]: number
-            for text in keys(normal, model)
+            for text in (*keys(normal, model), *narrow_keys(normal))
             if (number := KINDS.get(text.partition(":")[0])) is not None
         }
 

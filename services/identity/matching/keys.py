@@ -49,6 +49,17 @@ def keys(normal: Normal, model: Model) -> tuple[str, ...]:  # noqa: ARG001 a mod
     return tuple(dict.fromkeys(found))
 
 
+def narrow_keys(normal: Normal) -> tuple[str, ...]:
+    """Keys for an index of its own kinds beside those of `keys`: a phone that many share, with a word of the name.
+
+    They bring people together whose phone is too common to do it, in whatever order they come. A file needs them not:
+    there all people of one town who sound alike are compared.
+    """
+    words = {word for name in normal.names[:MOST] for word in _words(name)}
+    phones = [phone.number[-8:] for phone in normal.phones[:MOST] if not phone.placeholder]
+    return tuple(f"word-phone:{word}|{phone}" for phone, word in product(dict.fromkeys(phones), sorted(words)))
+
+
 def _email(email: Email) -> list[str]:
     if email.placeholder:
         return []
