@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection
 from datetime import UTC, datetime
+from itertools import combinations
 
 import pytest
 
@@ -187,6 +188,27 @@ def test_a_weak_pair_is_asked_once_answered_and_asked_again_only_when_it_looks_d
     assert isinstance(opened, ReviewOpened)
     assert isinstance(again, ReviewOpened)
     assert closed == ReviewClosed(a=A, b=B, answer="gone")
+
+
+def test_a_crowd_with_many_questions_is_decided_on_without_looking_at_each_for_each_other() -> None:
+    looks: list[Pair] = []
+
+    class Watched(Scored):
+        @property
+        def ends(self) -> Pair:
+            looks.append((self.a, self.b))
+            return pair(self.a, self.b)
+
+    crowd = [customer(number) for number in range(1, 31)]
+    weak = [Watched(a, b, 400, "review", vector="v") for a, b in combinations(crowd, 2)]
+    state = alone(*crowd)
+    decide(state, crowd, weak)
+    looks.clear()
+
+    follow(state, assert_never(state, crowd[0], crowd[1], "x"), crowd, weak)
+
+    assert sum(question.open for question in state.asked.values()) == len(weak) - 1
+    assert len(looks) < 20 * len(weak)
 
 
 def test_a_guard_holds_a_merge_back_and_asks() -> None:

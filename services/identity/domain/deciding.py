@@ -148,16 +148,16 @@ def _asked(state: Identities, goal: Clusters, scored: Iterable[Scored]) -> Itera
     for held in _doubts(state, goal, scored):
         clusters = pair(goal.cluster_of[held.scored.a], goal.cluster_of[held.scored.b])
         wanted.setdefault(clusters, []).append(held)
-    chosen = {_chosen(state.asked, doubts) for doubts in wanted.values()}
+    chosen = {held.scored.ends: held for held in (_chosen(state.asked, doubts) for doubts in wanted.values())}
     for a, b in sorted(ends for ends in state.asked if goal.cluster_of.keys() >= set(ends)):
-        if state.asked[a, b].open and (a, b) not in {held.scored.ends for held in chosen if held is not None}:
+        if state.asked[a, b].open and (a, b) not in chosen:
             yield events.ReviewClosed(a=a, b=b, answer="gone")
-    for held in sorted((each for each in chosen if each is not None), key=lambda each: each.scored.ends):
+    for (a, b), held in sorted(chosen.items(), key=lambda each: each[0]):
         one = held.scored
-        if not (known := state.asked.get(one.ends)) or known.vector != one.vector:
+        if not (known := state.asked.get((a, b))) or known.vector != one.vector:
             yield events.ReviewOpened(
-                a=one.ends[0],
-                b=one.ends[1],
+                a=a,
+                b=b,
                 why=held.why,
                 weight=one.weight,
                 model=one.model or one.decided_by,
@@ -177,7 +177,7 @@ def _doubts(state: Identities, goal: Clusters, scored: Iterable[Scored]) -> list
     ]
 
 
-def _chosen(asked: Mapping[Pair, object], doubts: Sequence[Held]) -> Held | None:
-    """The doubt to ask about; None if one of them was answered with "unsure" and looks the same still."""
+def _chosen(asked: Mapping[Pair, object], doubts: Sequence[Held]) -> Held:
+    """The doubt to ask about: one that is asked already or was answered with "unsure", if there is one."""
     known = [held for held in doubts if held.scored.ends in asked]
     return known[0] if known else doubts[0]
