@@ -273,6 +273,20 @@ def open_reviews(cursor: Cursor[Any], limit: int) -> dict[Pair, Review]:
     return _reviews(cursor.execute(_REVIEWS + " WHERE answer IS NULL ORDER BY position LIMIT %s", (limit,)).fetchall())
 
 
+def open_review(cursor: Cursor[Any], position: int) -> tuple[Pair, Review] | None:
+    """The question that was opened at this position, while it is open."""
+    rows = cursor.execute(_REVIEWS + " WHERE answer IS NULL AND position = %s", (position,)).fetchall()
+    return next(iter(_reviews(rows).items()), None)
+
+
+def open_alike(cursor: Cursor[Any], model: str, vector: str) -> list[Pair]:
+    """The open questions that look the same to a model, the oldest first."""
+    rows = cursor.execute(
+        _REVIEWS + " WHERE answer IS NULL AND model = %s AND vector = %s ORDER BY position", (model, vector)
+    ).fetchall()
+    return list(_reviews(rows))
+
+
 def answered_reviews(cursor: Cursor[Any], limit: int) -> dict[Pair, Review]:
     """The questions that people answered, the oldest first."""
     return _reviews(
@@ -285,12 +299,12 @@ def _reviews(rows: Iterable[dict[str, Any]]) -> dict[Pair, Review]:
 
 
 def reach(cursor: Cursor[Any], customers: Collection[str]) -> set[str]:
-    """These customers and whoever is tied to their identities by open questions, and on so; not more than REACH.
+    """These customers and whoever is tied to their identities by open questions, and on so; some REACH besides them.
 
     What a decision about the first changes may settle those questions.
     """
     found, fresh = set(customers), set(customers)
-    while fresh and len(found) < REACH:
+    while fresh and len(found) - len(customers) < REACH:
         rows = cursor.execute(_TIED, (list(fresh),)).fetchall()
         fresh = {end for row in rows for end in (row["a"], row["b"])} - found
         found |= fresh

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from services.identity import store
 from services.identity.domain.clustering import Guard, Scored
@@ -46,12 +46,13 @@ def read(tx: Transaction, customers: Collection[str]) -> dict[str, Normal]:
 
 def weighed_again(
     judge: Judge,
-) -> Callable[[Transaction, Identities, Collection[str]], tuple[list[Scored], Guard]]:
-    """For commands of people: the pairs of these customers as the model weighs them now, and the model's guard."""
+) -> Callable[[Transaction, Identities, Sequence[Collection[str]]], tuple[list[Scored], Guard]]:
+    """For commands of people: the pairs of each of these crowds as the model weighs them now, and the model's guard."""
 
-    def rescore(tx: Transaction, state: Identities, customers: Collection[str]) -> tuple[list[Scored], Guard]:
-        normals = read(tx, customers)
-        return found_among(judge, state, customers, normals), judge.guard(normals)
+    def rescore(tx: Transaction, state: Identities, crowds: Sequence[Collection[str]]) -> tuple[list[Scored], Guard]:
+        normals = read(tx, {customer for crowd in crowds for customer in crowd})
+        found = [one for crowd in crowds for one in found_among(judge, state, crowd, normals)]
+        return found, judge.guard(normals)
 
     return rescore
 

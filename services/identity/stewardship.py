@@ -6,8 +6,9 @@ Each command is one transaction under the log's lock: what was said, and what fo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -19,10 +20,10 @@ from services.identity.decision_store import Request, Review
 from services.identity.domain.assertions import assert_never, assert_same, expire, withdraw
 from services.identity.domain.clustering import Guard, Scored
 from services.identity.domain.deciding import follow
-from services.identity.domain.identities import Identities, Pair, pair
+from services.identity.domain.identities import MANUAL, Identities, Pair, components, evolve, link, pair
 from services.identity.domain.reviews import Question, Ranked, queue
 from shared.clock import Clock, SystemClock
-from shared.errors import Conflict, Forbidden, NotFound, Unavailable
+from shared.errors import Conflict, Forbidden, NotFound, TooLarge, Unavailable
 from shared.eventlog.log import Log, Transaction
 from shared.events.envelope import Actor, Cause, Contract, Id, Instant, Word
 from shared.events.identity import ApprovalDecided, ApprovalRequested, ReviewClosed
@@ -33,12 +34,12 @@ EXPIRY_SECONDS = 30.0
 FOUR_EYES = 20
 """A decision that touches more customers at once than this needs a second person."""
 ALIKE = 100
-"""As many questions that look the same are answered by one answer at most."""
+"""As many questions that look the same are answered in one transaction at most."""
 QUEUE = 5_000
 """As many of the oldest open questions are ranked."""
 Found: TypeAlias = tuple[Sequence[Scored], Guard]
-Rescore: TypeAlias = Callable[[Transaction, Identities, Collection[str]], Found]
-"""Every scored pair among these customers, links of which nothing tells any more included, and the guard."""
+Rescore: TypeAlias = Callable[[Transaction, Identities, Sequence[Collection[str]]], Found]
+"""Every scored pair within each of these crowds, links of which nothing tells any more included, and the guard."""
 
 
 class _Command(BaseModel):
@@ -147,36 +148,48 @@ class Stewardship:
     async def respond(self, review_id: int, response: Respond, cause: Cause, digest: bytes) -> Mapping[str, Any]:
         """Answers an open question, and with it all that look the same if so wanted.
 
-        Raises NotFound if it is not open, and what `say` raises.
+        Those that look the same are answered before it, ALIKE at a time. Raises NotFound if it is not open, and what
+        `say` raises, Conflict too where a second person is needed: the question and what was not answered before it
+        then stay open, and the same command may come again.
         """
-        asked = await self._log.in_thread(lambda: self._asked(review_id, alike=response.alike))
+        asked = await self._log.in_thread(lambda: self._asked(review_id, cause, digest, alike=response.alike))
+        answered, most = 0, ALIKE
+        while True:
+            part = asked[-most:]
+            last = len(part) == len(asked)
+            each = cause if last else replace(cause, command=derive("alike", cause.command, *part[0]))
+            try:
+                result = await self._respond(part, response, each, digest, answered)
+            except TooLarge:
+                if len(part) == 1:
+                    raise
+                most = len(part) // 2
+                continue
+            if last:
+                return result
+            answered = result["answered"]
+            asked = asked[:-most]
+
+    async def _respond(
+        self, asked: Sequence[Pair], response: Respond, cause: Cause, digest: bytes, before: int
+    ) -> Mapping[str, Any]:
+        """One transaction with the answers to these questions, of which `before` more were answered in others."""
         customers = tuple(dict.fromkeys(end for ends in asked for end in ends))
 
         def decide(tx: Transaction, state: Identities) -> Answer:
-            events: list[Contract] = []
-            for ends in asked:
-                if (known := state.asked.get(ends)) is not None and known.open:
-                    events += self._respond(tx, state, ends, response)
-            if not events:
-                raise NotFound(f"question {review_id} was answered meanwhile")
-            return Answer(events, {**membership(state, customers[0], changed=True), "answered": len(asked)})
+            still = [ends for ends in asked if (known := state.asked.get(ends)) is not None and known.open]
+            if not still and not before and len(asked) == 1:
+                raise NotFound("this question was answered meanwhile")
+            if response.answer == "same":
+                check_not_restricted(tx, {end for ends in still for end in ends})
+            crowds = _crowds(state)
+            said = _answers(state, still, response, self._four_eyes)
+            scored, guard = self._rescore(tx, state, crowds)
+            events = follow(state, said, customers, scored, guard=guard, reason=response.reason)
+            given = sum(isinstance(event, ReviewClosed) for event in said)
+            return Answer(events, {**membership(state, customers[0], changed=True), "answered": before + given})
 
         return await run(self._log, customers, cause, digest, decide)
-
-    def _respond(self, tx: Transaction, state: Identities, ends: Pair, response: Respond) -> list[Contract]:
-        a, b = ends
-        closed = ReviewClosed(a=a, b=b, answer=response.answer, reason=response.reason)
-        if response.answer == "unsure":
-            scored, guard = self._found(tx, state)
-            return follow(state, [closed], ends, scored, guard=guard)
-        command = Assert(a=a, b=b, says=response.answer, reason=response.reason, overrule=response.overrule)
-        if command.says == "same":
-            check_not_restricted(tx, ends)
-        if _size(state, a, b) > self._four_eyes:
-            raise Conflict(f"this answer touches more than {self._four_eyes} customers; request it as an assertion")
-        scored, guard = self._found(tx, state)
-        said = [closed, *_said(state, command)]
-        return follow(state, said, ends, scored, guard=guard, parted=ends, reason=response.reason)
 
     async def run_expiry(self) -> None:
         """Ends what is over, every now and then, until cancelled."""
@@ -238,13 +251,10 @@ class Stewardship:
         if not said:
             return Answer([], membership(state, command.a, changed=False))
         before = dict(state.identity_of)
-        scored, guard = self._found(tx, state)
+        scored, guard = self._rescore(tx, state, [set(state.identity_of)])
         events = follow(state, said, ends, scored, guard=guard, parted=pair(*ends), reason=command.reason)
         changed = any(identity != before.get(customer) for customer, identity in state.identity_of.items())
         return Answer(events, membership(state, command.a, changed=changed))
-
-    def _found(self, tx: Transaction, state: Identities) -> Found:
-        return self._rescore(tx, state, set(state.identity_of))
 
     def _request(self, request_id: str) -> Request:
         with self._log.transaction() as tx:
@@ -253,18 +263,19 @@ class Stewardship:
             raise NotFound(f"request {request_id} is not open")
         return found
 
-    def _asked(self, review_id: int, *, alike: bool) -> list[Pair]:
+    def _asked(self, review_id: int, cause: Cause, digest: bytes, *, alike: bool) -> list[Pair]:
+        """The question and, if so wanted, all others that look the same; none if this command was answered already."""
         with self._log.transaction() as tx:
-            found = decision_store.open_reviews(tx.cursor, QUEUE)
-        wanted = next((review for review in found.values() if review.position == review_id), None)
-        if wanted is None:
-            raise NotFound(f"question {review_id} is not open")
-        return [
-            ends
-            for ends, review in found.items()
-            if review.position == review_id
-            or (alike and review.vector is not None and (review.model, review.vector) == (wanted.model, wanted.vector))
-        ][:ALIKE]
+            if tx.recall(cause.command, digest) is not None:
+                return []
+            found = decision_store.open_review(tx.cursor, review_id)
+            if found is None:
+                raise NotFound(f"question {review_id} is not open")
+            wanted, review = found
+            if not alike or review.vector is None:
+                return [wanted]
+            others = decision_store.open_alike(tx.cursor, review.model, review.vector)
+        return [wanted, *(ends for ends in others if ends != wanted)]
 
     def _over(self, now: datetime, limit: int) -> list[Pair]:
         with self._log.transaction() as tx:
@@ -276,6 +287,43 @@ def _said(state: Identities, command: Assert) -> list[Contract]:
     if command.says == "same":
         return assert_same(state, a, b, reason, expires=expires, overrule=command.overrule)
     return assert_never(state, a, b, reason, expires=expires, alone=command.alone)
+
+
+def _answers(state: Identities, asked: Iterable[Pair], response: Respond, four_eyes: int) -> list[Contract]:
+    """What is said by this answer to these questions, as if one were answered after the other.
+
+    Of two who are one by then, through the answers before, nothing is said any more. Raises what `_said` raises, and
+    Conflict for an answer that touches more customers than one person decides on.
+    """
+    said: list[Contract] = []
+    now = state.copy()
+    for a, b in asked:
+        if now.identity(a) == now.identity(b) and state.identity(a) != state.identity(b):
+            continue
+        closed = ReviewClosed(a=a, b=b, answer=response.answer, reason=response.reason)
+        fresh: list[Contract] = [closed]
+        if response.answer != "unsure":
+            if _size(now, a, b) > four_eyes:
+                raise Conflict(f"this answer touches more than {four_eyes} customers; request it as an assertion")
+            command = Assert(a=a, b=b, says=response.answer, reason=response.reason, overrule=response.overrule)
+            fresh += _said(now, command)
+        _evolve(now, fresh)
+        if response.answer == "same":
+            _evolve(now, link(now, a, b, evidence=(), decided_by=MANUAL))
+        said += fresh
+    return said
+
+
+def _evolve(state: Identities, events: Iterable[Contract]) -> None:
+    for event in events:
+        evolve(state, event)
+
+
+def _crowds(state: Identities) -> list[set[str]]:
+    """Who hangs together by identities and open questions: whom one answer can concern."""
+    families = ((identity, member) for identity, members in state.members.items() for member in members)
+    asked = (ends for ends, question in state.asked.items() if question.open)
+    return components(state.identity_of, [*families, *asked])
 
 
 def check_together(state: Identities, a: str, b: str) -> None:

@@ -191,6 +191,10 @@ def test_questions_stay_open_until_they_are_answered_and_go_when_nothing_asks_th
         left = Review("weight", 700, "m.v1", ("name",), "v", 2)
         done = Review("weight", 700, "m.v1", ("name",), "v", 1, "unsure", "ann")
         assert world.decided.open_reviews(tx.cursor, 9) == {(ann, eve): left}
+        assert world.decided.open_review(tx.cursor, 2) == ((ann, eve), left)
+        assert [world.decided.open_review(tx.cursor, position) for position in (1, 3)] == [None, None]
+        assert world.decided.open_alike(tx.cursor, "m.v1", "v") == [(ann, eve)]
+        assert world.decided.open_alike(tx.cursor, "m.v2", "v") == []
         assert world.decided.answered_reviews(tx.cursor, 9) == {(ann, bob): done}
         assert world.decided.reviews(tx.cursor, [ann, bob, eve]) == {(ann, eve): left, (ann, bob): done}
         assert world.decided.reach(tx.cursor, [ann]) == {ann, eve}

@@ -68,6 +68,16 @@ def open_reviews(cursor: Any, limit: int) -> dict[Pair, Review]:
     return _oldest({ends: row for ends, row in cursor["reviews"].items() if row.answer is None}, limit)
 
 
+def open_review(cursor: Any, position: int) -> tuple[Pair, Review] | None:
+    found = ((ends, row) for ends, row in cursor["reviews"].items() if row.answer is None)
+    return next(((ends, row) for ends, row in found if row.position == position), None)
+
+
+def open_alike(cursor: Any, model: str, vector: str) -> list[Pair]:
+    rows = open_reviews(cursor, len(cursor["reviews"])).items()
+    return [ends for ends, row in rows if (row.model, row.vector) == (model, vector)]
+
+
 def answered_reviews(cursor: Any, limit: int) -> dict[Pair, Review]:
     return _oldest({ends: row for ends, row in cursor["reviews"].items() if row.answer is not None}, limit)
 
