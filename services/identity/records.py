@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from services.identity import store
 from services.identity.domain.clustering import Guard, Scored
-from services.identity.domain.deciding import standing
+from services.identity.domain.deciding import standing, still_asked
 from services.identity.domain.identities import Identities
 from services.identity.matching.customer import NOTHING as UNCOMPARABLE
 from services.identity.matching.customer import normal_of
@@ -16,7 +16,10 @@ from services.identity.matching.record import Normal
 from services.identity.store import Profile
 from services.identity.streams import stream_of
 from shared.eventlog.log import Transaction
+from shared.log import get_logger
 from shared.privacy.sealing import DataKey, associated_data, seal, unseal
+
+_log = get_logger(__name__)
 
 
 def sealed_profile(customer: str, version: int, features: Features, keys: Mapping[str, DataKey]) -> Profile:
@@ -63,15 +66,22 @@ def found_among(
     customers: Collection[str],
     normals: Mapping[str, Normal],
 ) -> list[Scored]:
-    """Every pair among these customers from the review threshold on, and the links of those who cannot be compared.
+    """Every pair among these customers from the review threshold on, and what stands of those who are not compared.
 
-    Who is restricted or erased stays what it is: nothing can be found that speaks for its links, or against them.
+    Who is restricted or erased stays what it is: nothing can be found that speaks for its links, or against them. Of
+    those who are too many to be weighed the links stand for the same reason, and their questions, too.
     """
     found = judge.pairs(customers, normals)
     silent = {customer for customer in customers if normals.get(customer, UNCOMPARABLE) is UNCOMPARABLE}
-    if not silent:
+    beyond = set(judge.beyond(customers, normals))
+    if beyond:
+        _log.warning("too many customers hang together to weigh all", customers=len(customers), left=len(beyond))
+    left = silent | beyond
+    if not left:
         return found
-    return [*found, *(link for link in standing(state, customers) if link.a in silent or link.b in silent)]
+    links = (link for link in standing(state, customers) if link.a in left or link.b in left)
+    asked = (one for one in still_asked(state, customers) if one.a in beyond or one.b in beyond)
+    return [*found, *links, *asked]
 
 
 def _place(customer: str) -> bytes:

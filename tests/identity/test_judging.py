@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from hashlib import sha1
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.identity.domain.clustering import Scored
+from services.identity.domain.deciding import decide
+from services.identity.domain.identities import Question
 from services.identity.matching.customer import normal_of
 from services.identity.matching.features import Features
 from services.identity.matching.fingerprint import KINDS, fingerprints
-from services.identity.matching.judging import Judge
+from services.identity.matching.judging import MOST, Judge
 from services.identity.matching.model import shipped
+from services.identity.records import found_among
 from shared.events import customer as facts
 from shared.events.envelope import Contract
 from shared.privacy.keyring import KeyEncryptionKeys
 from tests.identity.people import features, person
+from tests.identity.test_domain import alone, customer
 
 KEY = b"k" * 32
 JUDGE = Judge(shipped())
@@ -33,6 +38,11 @@ def scored(left: Contract, right: Contract) -> Scored:
 def found(left: Contract, right: Contract) -> bool:
     """Whether the keys that are stored bring the two together."""
     return not FINGERPRINTS(normal_of(features(left))).keys().isdisjoint(FINGERPRINTS(normal_of(features(right))))
+
+
+def word(of: str) -> str:
+    """Forty letters that resemble no other word's."""
+    return sha1(of.encode(), usedforsecurity=False).hexdigest().translate(str.maketrans("0123456789", "ghijklmnop"))
 
 
 ANN = person("Ann", "Lee", born="1980-02-03", street="Main Street 7", postcode="10115")
@@ -78,6 +88,28 @@ def test_the_same_customer_is_found_and_merged(left: Contract, right: Contract, 
 @pytest.mark.parametrize(("left", "right"), [pair[1:] for pair in DIFFERENT], ids=[pair[0] for pair in DIFFERENT])
 def test_different_customers_are_not_merged(left: Contract, right: Contract) -> None:
     assert scored(left, right).band != "merge", scored(left, right)
+
+
+def test_of_a_crowd_that_is_too_large_to_weigh_links_and_questions_of_the_rest_stand() -> None:
+    ids = [customer(number) for number in range(MOST + 4)]
+    couples = list(zip(ids[::2], ids[1::2], strict=True))
+    normals = {
+        one: normal_of(features(person(name[:8], name[8:18], email=f"{name[18:]}@b.org")))
+        for couple in couples
+        for name in [word(couple[0])]
+        for one in couple
+    }
+    state = alone(*ids)
+    decide(state, ids, [Scored(a, b, 20_000) for a, b in couples])
+    asked = ids[0], ids[-1]
+    state.asked[asked] = Question("v")
+    links = set(state.links)
+
+    found = found_among(JUDGE, state, ids, normals)
+    decided = decide(state, ids, found, guard=JUDGE.guard(normals))
+
+    assert (decided, state.links, state.asked) == ([], links, {asked: Question("v")})
+    assert set(couples) <= {one.ends for one in found}
 
 
 def test_fingerprints_depend_on_the_key_and_hide_the_value() -> None:

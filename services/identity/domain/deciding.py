@@ -31,6 +31,15 @@ def standing(state: Identities, customers: Collection[str]) -> list[Scored]:
     ]
 
 
+def still_asked(state: Identities, customers: Collection[str]) -> list[Scored]:
+    """The questions among these customers as pairs that people still have to look at."""
+    return [
+        Scored(a, b, 0, "review", vector=question.vector)
+        for (a, b), question in sorted(state.asked.items())
+        if a in customers and b in customers
+    ]
+
+
 def decide(
     state: Identities,
     about: Iterable[str],

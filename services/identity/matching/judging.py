@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import combinations
 
 from services.identity.domain.clustering import Guard, Scored
@@ -13,9 +13,7 @@ from services.identity.matching.pairing import found, guard_of, score
 from services.identity.matching.record import Normal
 
 MOST = 400
-"""Customers whose pairs are all weighed. Of a larger component the rest stays as it is."""
-
-
+"""Customers whose pairs are all weighed, the oldest. Of a larger component the rest stays as it is: `beyond`."""
 REMEMBERED = 100_000
 """Pairs that are remembered, 60 MB at most; after that memory begins anew."""
 
@@ -32,11 +30,13 @@ class Judge:
         self._weighed: dict[Pair, tuple[int, int, Scored | None]] = {}
 
     def pairs(self, customers: Iterable[str], normals: Mapping[str, Normal]) -> list[Scored]:
-        """Every pair among these customers that reaches the review threshold. Who may not be compared is in none."""
-        comparable = sorted(customer for customer in customers if normals.get(customer, NOTHING) is not NOTHING)
+        """Every pair among these customers that reaches the review threshold.
+
+        Who may not be compared is in none, nor is anybody who is `beyond` the number that is weighed.
+        """
         if len(self._weighed) > REMEMBERED:
             self._weighed.clear()
-        marked = [(customer, hash(normals[customer])) for customer in comparable[:MOST]]
+        marked = [(customer, hash(normals[customer])) for customer in _comparable(customers, normals)[:MOST]]
         reached = []
         for (a, mark_a), (b, mark_b) in combinations(marked, 2):
             known = self._weighed.get((a, b))
@@ -47,6 +47,10 @@ class Judge:
                 reached.append(known[2])
         return reached
 
+    def beyond(self, customers: Collection[str], normals: Mapping[str, Normal]) -> list[str]:
+        """Those of these customers who could be compared, but are too many: none of their pairs is weighed."""
+        return _comparable(customers, normals)[MOST:] if len(customers) > MOST else []
+
     def scored(self, a: str, b: str, normals: Mapping[str, Normal]) -> Scored:
         """One pair, as the log will tell it."""
         return score(a, normals[a], b, normals[b], self.model)
@@ -54,3 +58,7 @@ class Judge:
     def guard(self, normals: Mapping[str, Normal]) -> Guard:
         """What forbids to join two sides, by the records of their members as they are now."""
         return guard_of(normals, self.model)
+
+
+def _comparable(customers: Iterable[str], normals: Mapping[str, Normal]) -> list[str]:
+    return sorted(customer for customer in customers if normals.get(customer, NOTHING) is not NOTHING)
