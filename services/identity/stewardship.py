@@ -23,7 +23,7 @@ from services.identity.domain.deciding import follow
 from services.identity.domain.identities import MANUAL, Identities, Pair, components, evolve, link, pair
 from services.identity.domain.reviews import Question, Ranked, queue
 from shared.clock import Clock, SystemClock
-from shared.errors import Conflict, Forbidden, NotFound, TooLarge, Unavailable
+from shared.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, TooLarge, Unavailable
 from shared.eventlog.log import Log, Transaction
 from shared.events.envelope import Actor, Cause, Contract, Id, Instant, Word
 from shared.events.identity import ApprovalDecided, ApprovalRequested, ReviewClosed
@@ -37,6 +37,7 @@ ALIKE = 100
 """As many questions that look the same are answered in one transaction at most."""
 QUEUE = 5_000
 """As many of the oldest open questions are ranked."""
+_OPPOSITE = {"same": "never", "never": "same (with overrule)"}
 Found: TypeAlias = tuple[Sequence[Scored], Guard]
 Rescore: TypeAlias = Callable[[Transaction, Identities, Sequence[Collection[str]]], Found]
 """Every scored pair within each of these crowds, links of which nothing tells any more included, and the guard."""
@@ -103,6 +104,7 @@ class Stewardship:
         """
 
         def decide(tx: Transaction, state: Identities) -> Answer:
+            self._check_ahead(command)
             if command.says == "same":
                 check_not_restricted(tx, (command.a, command.b))
             if together:
@@ -116,11 +118,22 @@ class Stewardship:
         return await run(self._log, (command.a, command.b), cause, digest, decide)
 
     async def withdraw(self, command: Withdraw, cause: Cause, digest: bytes) -> Mapping[str, Any]:
-        """Ends an assertion. Raises NotFound, Invalid, CommandReused, and Conflict if there is none."""
+        """Ends an assertion. Raises NotFound, Invalid, CommandReused, and Conflict if there is none.
+
+        Conflict too where this moves somebody of many: a request can tell what is asserted, not what is withdrawn.
+        """
 
         def decide(tx: Transaction, state: Identities) -> Answer:
+            size = _size(state, command.a, command.b)
             said = withdraw(state, command.a, command.b, command.says, command.reason)
-            return self._follow(tx, state, command, said)
+            answer = self._follow(tx, state, command, said)
+            if answer.result["changed"] and size > self._four_eyes:
+                raise Conflict(
+                    f"what follows of this touches {size} customers, and more than {self._four_eyes} are not for one "
+                    f"person to decide; assert {_OPPOSITE[command.says]} of {command.a} and {command.b}, which a "
+                    "second person approves"
+                )
+            return answer
 
         return await run(self._log, (command.a, command.b), cause, digest, decide)
 
@@ -140,6 +153,7 @@ class Stewardship:
             if not decision.approved:
                 return Answer([decided], membership(state, asked.a, changed=False))
             command = _command(asked)
+            self._check_ahead(command)
             answer = self._follow(tx, state, command, _said(state, command))
             return Answer([decided, *answer.events], answer.result)
 
@@ -255,6 +269,11 @@ class Stewardship:
         events = follow(state, said, ends, scored, guard=guard, parted=pair(*ends), reason=command.reason)
         changed = any(identity != before.get(customer) for customer, identity in state.identity_of.items())
         return Answer(events, membership(state, command.a, changed=changed))
+
+    def _check_ahead(self, command: Assert) -> None:
+        if command.expires is not None and command.expires <= self._clock.now():
+            wrong: FieldError = {"field": "expires", "message": "must lie ahead"}
+            raise Invalid("this assertion is over already; say it without expiry, or with a later one", errors=[wrong])
 
     def _request(self, request_id: str) -> Request:
         with self._log.transaction() as tx:

@@ -20,7 +20,8 @@ from services.identity.matching.judging import Judge
 from services.identity.matching.model import shipped
 from services.identity.records import weighed_again
 from services.identity.stewardship import Assert, Decision, Respond, Stewardship, Withdraw
-from shared.errors import Conflict, Forbidden, NotFound
+from shared.clock import Clock, TestClock
+from shared.errors import Conflict, Forbidden, Invalid, NotFound
 from shared.events.envelope import Actor, Cause
 from shared.events.identity import ReviewClosed
 from shared.ids import uuid7
@@ -40,12 +41,12 @@ def _stand_ins() -> Iterator[None]:
 class Desk:
     """A stewardship over some customers, and what a matcher would find among them."""
 
-    def __init__(self, count: int, *, four_eyes: int = 20) -> None:
+    def __init__(self, count: int, *, four_eyes: int = 20, clock: Clock | None = None) -> None:
         self.log = MemoryLog("identity")
         self.ids = list(customers(count))
         self.found: dict[Pair, Scored] = {}
         self.rescored = 0
-        self.stewardship = Stewardship(self.log, rescore=self._rescore, four_eyes=four_eyes)
+        self.stewardship = Stewardship(self.log, rescore=self._rescore, four_eyes=four_eyes, clock=clock or TestClock())
         topic = CustomerTopic(self.log.keyring)
         records = [topic.record(customer, person(f"Given{n}", "Lee")) for n, customer in enumerate(self.ids)]
         at_once(make_consumer(self.log, Matching(lambda _: {}, Judge(shipped()))).handle(records))
@@ -61,6 +62,10 @@ class Desk:
     def say(self, says: Any, a: int, b: int, *, who: str = "ann", **more: Any) -> Any:
         command = Assert(a=self.ids[a], b=self.ids[b], says=says, reason="seen", **more)
         return at_once(self.stewardship.say(command, cause(who), b"say"))
+
+    def withdraw(self, says: Any, a: int, b: int) -> Any:
+        command = Withdraw(a=self.ids[a], b=self.ids[b], says=says, reason="wrong")
+        return at_once(self.stewardship.withdraw(command, cause(), b"withdraw"))
 
     def groups(self) -> set[frozenset[int]]:
         members: dict[str, set[int]] = {}
@@ -141,8 +146,7 @@ def test_what_is_withdrawn_leaves_it_to_the_matcher_again() -> None:
     desk.say("never", 0, 1)
     assert desk.groups() == set()
 
-    command = Withdraw(a=desk.ids[0], b=desk.ids[1], says="never", reason="wrong")
-    at_once(desk.stewardship.withdraw(command, cause(), b"withdraw"))
+    desk.withdraw("never", 0, 1)
 
     assert desk.groups() == {frozenset({0, 1})}
 
@@ -186,12 +190,45 @@ def test_what_a_second_person_refuses_is_not_done() -> None:
     assert (desk.groups(), at_once(desk.stewardship.requests(10))) == (set(), [])
 
 
+def test_what_takes_many_apart_is_not_withdrawn_by_one_person() -> None:
+    desk = Desk(4, four_eyes=2)
+    desk.find(0, 1, 9000)
+    desk.say("same", 0, 1)
+    desk.find(0, 2, 200, "review", "v")
+    request = desk.say("same", 1, 2)["request"]
+    at_once(desk.stewardship.approve(request, Decision(approved=True), cause("bob"), b"a"))
+    head = desk.log.head()
+
+    with pytest.raises(Conflict, match=r"touches 3 customers.*assert never.*second person"):
+        desk.withdraw("same", 1, 2)
+    assert (desk.log.head(), desk.groups()) == (head, {frozenset({0, 1, 2})})
+
+    assert desk.withdraw("same", 0, 1)["changed"] is False
+    assert "request" in desk.say("never", 1, 2)
+
+
+def test_what_is_over_already_is_not_asserted_nor_approved() -> None:
+    clock, until = TestClock(), datetime(2026, 1, 2, tzinfo=UTC)
+    desk = Desk(4, four_eyes=2, clock=clock)
+    desk.say("same", 0, 1)
+    request = desk.say("same", 1, 2, expires=until)["request"]
+    clock.set(until)
+
+    with pytest.raises(Invalid, match="over already"):
+        desk.say("same", 2, 3, expires=until)
+    with pytest.raises(Invalid, match="over already"):
+        at_once(desk.stewardship.approve(request, Decision(approved=True), cause("bob"), b"a"))
+    assert desk.groups() == {frozenset({0, 1})}
+
+    desk.say("same", 2, 3, expires=until + timedelta(seconds=1))
+    assert desk.groups() == {frozenset({0, 1}), frozenset({2, 3})}
+
+
 def opened(desk: Desk) -> list[Any]:
     """Has the questions asked, by decisions that are taken back."""
     for a, b in list(desk.found):
         desk.say("never", desk.ids.index(a), desk.ids.index(b))
-        command = Withdraw(a=a, b=b, says="never", reason="wrong")
-        at_once(desk.stewardship.withdraw(command, cause(), b"withdraw"))
+        desk.withdraw("never", desk.ids.index(a), desk.ids.index(b))
     return desk.queue()
 
 
