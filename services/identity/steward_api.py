@@ -10,7 +10,7 @@ import io
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 import orjson
@@ -44,9 +44,13 @@ class _Answer(BaseModel):
 
 
 class Asserted(Membership):
-    """As `Membership`; `answered` is the number of questions that one answer was given to."""
+    """As `Membership`; `answered` is the number of questions that one answer was given to.
+
+    `recorded` is false for what was said already, and for what a second person has to decide first.
+    """
 
     answered: int | None = None
+    recorded: bool | None = None
 
 
 class AssertionView(_Answer):
@@ -106,10 +110,14 @@ class RequestsView(_Answer):
 
 
 class RowView(_Answer):
-    """What became of one row of a bulk request; `status` as a request of its own would have had."""
+    """What became of one row of a bulk request; `status` as a request of its own would have had.
+
+    `recorded` says that it was not said before, `changed` that somebody belongs elsewhere for it.
+    """
 
     row: int
     status: int
+    recorded: bool = False
     changed: bool = False
     request: Id | None = None
     detail: str | None = None
@@ -373,21 +381,30 @@ def _features(candidate: Candidate) -> Features:
     )
 
 
-def _rows(body: bytes) -> list[Mapping[str, str]]:
+_Row: TypeAlias = Mapping[str | None, Any]
+"""The cells of a line by their columns; under None those that no column is named for."""
+
+
+def _rows(body: bytes) -> list[_Row]:
     try:
-        rows: list[Mapping[str, str]] = list(csv.DictReader(io.StringIO(body.decode("utf-8-sig")), strict=True))
+        table = csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        rows: list[_Row] = list(table)
     except (UnicodeDecodeError, csv.Error) as error:
         raise Invalid(f"this is no CSV in UTF-8: {error}") from None
-    missing = {"says", "a", "b", "reason"} - set(rows[0] if rows else ())
+    missing = {"says", "a", "b", "reason"} - set(table.fieldnames or ())
     if missing:
         raise Invalid(f"the first line must name the columns; {', '.join(sorted(missing))} is missing")
+    if not rows:
+        raise Invalid("there are no rows below the line that names the columns")
     if len(rows) > MOST_ROWS:
         raise Invalid(f"{len(rows)} rows are too many for one request; send at most {MOST_ROWS}")
     return rows
 
 
-async def _row(stewardship: Stewardship, number: int, row: Mapping[str, str], decided: Decided) -> RowView:
-    given = {name: value for name, value in row.items() if value not in {"", None}}
+async def _row(stewardship: Stewardship, number: int, row: _Row, decided: Decided) -> RowView:
+    if None in row:
+        return RowView(row=number, status=422, detail="it has more cells than the first line names columns")
+    given = {name: value for name, value in row.items() if value}
     try:
         command = Assert.model_validate(given)
         answer = await stewardship.say(command, decided, _digest("assert", command))
@@ -396,7 +413,13 @@ async def _row(stewardship: Stewardship, number: int, row: Mapping[str, str], de
         return RowView(row=number, status=422, detail=f"these are missing or wrong: {fields}")
     except CustlogError as error:
         return RowView(row=number, status=error.status, detail=error.detail)
-    return RowView(row=number, status=200, changed=answer["changed"], request=answer.get("request"))
+    return RowView(
+        row=number,
+        status=200,
+        recorded=answer.get("recorded", answer["changed"]),
+        changed=answer["changed"],
+        request=answer.get("request"),
+    )
 
 
 def _digest(command: str, body: BaseModel) -> bytes:

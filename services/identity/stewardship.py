@@ -263,12 +263,12 @@ class Stewardship:
     ) -> Answer:
         ends = (command.a, command.b)
         if not said:
-            return Answer([], membership(state, command.a, changed=False))
+            return Answer([], {**membership(state, command.a, changed=False), "recorded": False})
         before = dict(state.identity_of)
         scored, guard = self._rescore(tx, state, [set(state.identity_of)])
         events = follow(state, said, ends, scored, guard=guard, parted=pair(*ends), reason=command.reason)
         changed = any(identity != before.get(customer) for customer, identity in state.identity_of.items())
-        return Answer(events, membership(state, command.a, changed=changed))
+        return Answer(events, {**membership(state, command.a, changed=changed), "recorded": True})
 
     def _check_ahead(self, command: Assert) -> None:
         if command.expires is not None and command.expires <= self._clock.now():
@@ -358,7 +358,8 @@ def _size(state: Identities, a: str, b: str) -> int:
 def _asking(state: Identities, command: Assert, size: int, cause: Cause) -> Answer:
     request_id = derive("approval", cause.command)
     event = ApprovalRequested(request_id=request_id, size=size, **command.model_dump())
-    return Answer([event], {**membership(state, command.a, changed=False), "request": request_id})
+    told = {**membership(state, command.a, changed=False), "recorded": False, "request": request_id}
+    return Answer([event], told)
 
 
 def _command(asked: Request) -> Assert:
