@@ -2,9 +2,10 @@
 
 import asyncio
 import csv
+import hashlib
 import io
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -14,9 +15,14 @@ from deploy.commands.output import STDERR, STDOUT, print_json
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.home import Home
 from deploy.matching.records import read_pairs
+from deploy.matching.writing import write_csv
 
 ROWS = 500
 """In one request; more go in several."""
+LONGEST = 200
+"""Characters of a number, as somebody typed it, that the service looks at."""
+Row: TypeAlias = dict[str | None, Any]
+"""The cells of a line by their columns; under None those that no column is named for."""
 LABELS = ("id_a", "id_b", "same", "author", "reason")
 
 UserOption = Annotated[str, typer.Option("--user", help="Who decides; stands as the actor at every event.")]
@@ -34,10 +40,11 @@ def assertions(
 
     `a` and `b` are customer ids, numbers or aliases. Exit code 0 only if no row was refused.
     """
-    rows = asyncio.run(_send(Home.at(home), file, user))
+    rows = asyncio.run(_assert(Home.at(home), file, user))
     refused = [row for row in rows if row["status"] >= 400]
     told = {
         "rows": len(rows),
+        "recorded": sum(row["recorded"] for row in rows),
         "changed": sum(row["changed"] for row in rows),
         "requested": sum(row["request"] is not None for row in rows),
         "refused": len(refused),
@@ -80,50 +87,51 @@ def labels(
     as_json: JsonOption = False,
 ) -> None:
     """Write what people decided as labelled pairs, for custlog match calibrate."""
-    rows = asyncio.run(_labels(Home.at(home)))
-    if base is not None:
-        known = {customer for (customer,) in read_pairs(base, ("id",))}
-        rows = [row for row in rows if known.issuperset(row[:2])]
-    with out.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(LABELS)
-        writer.writerows(rows)
+    written = asyncio.run(_labels(Home.at(home), out, base))
     if as_json:
-        print_json({"labels": len(rows), "file": str(out)})
+        print_json({"labels": written, "file": str(out)})
     else:
-        STDOUT.print(f"{len(rows)} labelled pairs in {out}", highlight=False)
+        STDOUT.print(f"{written} labelled pairs in {out}", highlight=False)
 
 
-async def _send(home: Home, file: Path, user: str) -> list[dict[str, Any]]:
+async def _assert(home: Home, file: Path, user: str) -> list[dict[str, Any]]:
+    async with connect(home, user, "manager") as client:
+        return await send(client, file)
+
+
+async def send(client: Client, file: Path) -> list[dict[str, Any]]:
+    """Says what the rows of a file say; their answers. Raises EmbeddedError for no CSV, and for a refused request."""
     rows = _rows(file)
     told: list[dict[str, Any]] = []
-    async with connect(home, user, "manager") as client:
-        for start in range(0, len(rows), ROWS):
-            part = [await _with_ids(client, row) for row in rows[start : start + ROWS]]
-            answer = await client.http.post(
-                client.url("identity", "/assertions/bulk"),
-                content=_csv(part),
-                headers=client.headers({"Content-Type": "text/csv", "Idempotency-Key": f"{file.name}-{start}"}),
-            )
-            content = answer.json()
-            if answer.is_error:
-                raise EmbeddedError(f"{answer.status_code} {content.get('detail') or content.get('title')}")
-            told += [{**row, "row": row["row"] + start} for row in content["rows"]]
+    for start in range(0, len(rows), ROWS):
+        content = _csv([await _with_ids(client, row) for row in rows[start : start + ROWS]])
+        # Not the name of the file: another one of that name is another command.
+        key = f"{hashlib.sha256(content).hexdigest()[:32]}-{start}"
+        answer = await client.http.post(
+            client.url("identity", "/assertions/bulk"),
+            content=content,
+            headers=client.headers({"Content-Type": "text/csv", "Idempotency-Key": key}),
+        )
+        said = answer.json()
+        if answer.is_error:
+            raise EmbeddedError(f"{answer.status_code} {said.get('detail') or said.get('title')}")
+        told += [{**row, "row": row["row"] + start} for row in said["rows"]]
     return told
 
 
-async def _with_ids(client: Client, row: dict[str, str]) -> dict[str, str]:
+async def _with_ids(client: Client, row: Row) -> Row:
     """The row with customer ids for numbers; what leads nowhere stays, and is refused by the service."""
     found = dict(row)
     for name in ("a", "b"):
         given = found.get(name) or ""
-        if given and len(given) != len("00000000-0000-0000-0000-000000000000"):
-            known = await client.get("identity", f"/numbers/{given}")
-            found[name] = known["customer"] or given
+        if 0 < len(given) <= LONGEST and len(given) != len("00000000-0000-0000-0000-000000000000"):
+            # In the body, because what somebody typed may be no part of an address.
+            known = await client.send("POST", "identity", "/numbers/validate", {"number": given})
+            found[name] = known.json()["customer"] or given
     return found
 
 
-def _rows(file: Path) -> list[dict[str, str]]:
+def _rows(file: Path) -> list[Row]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
             return list(csv.DictReader(opened, strict=True))
@@ -131,12 +139,13 @@ def _rows(file: Path) -> list[dict[str, str]]:
         raise EmbeddedError(f"{file.name} is no CSV in UTF-8: {error}.") from None
 
 
-def _csv(rows: list[dict[str, str]]) -> bytes:
-    names = [name for name in rows[0] if name]
+def _csv(rows: list[Row]) -> bytes:
+    """The rows as they were read, cells without a column too: the service answers each of them."""
+    names = [name for name in rows[0] if name is not None]
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, names, extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text)
+    writer.writerow(names)
+    writer.writerows([*(row[name] for name in names), *row.get(None, ())] for row in rows)
     return text.getvalue().encode()
 
 
@@ -145,15 +154,27 @@ async def _get(home: Home, path: str, **params: Any) -> Any:
         return await client.get("identity", path, **params)
 
 
-async def _labels(home: Home) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = []
+async def _labels(home: Home, out: Path, base: Path | None) -> int:
     async with connect(home, "steward", "manager") as client:
-        after: int | None = 0
-        while after is not None:
-            found = await client.get("identity", "/assertions", after=after, limit=1000)
-            rows += [
-                (said["a"], said["b"], int(said["says"] == "same"), said["author"], said["reason"])
-                for said in found["assertions"]
-            ]
-            after = found["after"]
-    return rows
+        return await write_labels(client, out, base)
+
+
+async def write_labels(client: Client, out: Path, base: Path | None = None) -> int:
+    """Writes everything that people said of two customers, with a `base` of two who are in it; how much it was.
+
+    Raises EmbeddedError if it cannot.
+    """
+    rows: list[tuple[Any, ...]] = []
+    after: int | None = 0
+    while after is not None:
+        found = await client.get("identity", "/assertions", after=after, limit=1000)
+        rows += [
+            (said["a"], said["b"], int(said["says"] == "same"), said["author"], said["reason"])
+            for said in found["assertions"]
+        ]
+        after = found["after"]
+    if base is not None:
+        known = {customer for (customer,) in read_pairs(base, ("id",))}
+        rows = [row for row in rows if known.issuperset(row[:2])]
+    write_csv(out, LABELS, rows)
+    return len(rows)

@@ -25,7 +25,7 @@ from shared.settings import Settings
 from tests.support.memory_log import MemoryLog
 
 
-class _Inside(Client):
+class Inside(Client):
     """A client of services that have no address."""
 
     def url(self, service: str, path: str) -> str:
@@ -84,5 +84,5 @@ async def other_system(folder: Path) -> AsyncIterator[Other]:
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, timeout=60) as http:
-        client = _Inside(home, "importer", ("import", "manager"), http)
-        yield Other(log, client, _Inside(home, "importer", ("viewer",), http))
+        client = Inside(home, "importer", ("import", "manager"), http)
+        yield Other(log, client, Inside(home, "importer", ("viewer",), http))
