@@ -16,7 +16,9 @@ from psycopg import Cursor
 from services.identity import number_store
 from services.identity.domain.identities import Identities, Pair, Question
 from services.identity.matching.lookup import Token
+from shared.events.catalogue import CATALOGUE
 from shared.events.envelope import SealedPart
+from shared.events.identity import Linked, Separated
 
 DDL = """
 CREATE TABLE IF NOT EXISTS profiles (
@@ -61,6 +63,16 @@ _LINKS = "SELECT a::text, b::text, weight FROM links WHERE a = ANY(%s::uuid[]) A
 _ASKED = """
 SELECT a::text, b::text, vector, answer FROM reviews
 WHERE a = ANY(%s::uuid[]) AND b = ANY(%s::uuid[]) AND (answer IS NULL OR answer = 'unsure')"""
+_INDEXED = """
+SELECT to_regclass('audit_trail') IS NOT NULL AND to_regclass('audit_trail_moved') IS NOT NULL AS there"""
+_FILLED = "SELECT coalesce(max(position), 0) AS position FROM audit_trail"
+_MOVED = """
+SELECT notification_id, state FROM events
+WHERE notification_id IN (SELECT position FROM audit_trail_moved WHERE customer = %s::uuid AND position <= %s)"""
+_MOVED_LATER = """
+SELECT notification_id, state FROM events
+WHERE notification_id > %s AND topic = ANY(%s) AND position(%s::bytea IN state) > 0"""
+_MOVING = [each.stored_type() for (name, _), each in CATALOGUE.items() if name in {Linked.TYPE, Separated.TYPE}]
 _EVIDENCE = """
 SELECT key, rule, customer::text FROM evidence WHERE customer = ANY(%s::uuid[]) ORDER BY key, customer"""
 _AFTER = "SELECT customer::text FROM profiles WHERE customer > %s::uuid ORDER BY customer LIMIT %s"
@@ -183,6 +195,25 @@ def identities(cursor: Cursor[Any], customers: Collection[str], *, with_links: b
             for row in _run(cursor, _ASKED, (everyone, everyone)).fetchall()
         }
     return state
+
+
+def moved(cursor: Cursor[Any], customer: str) -> list[bytes]:
+    """The stored bytes of every event that moved this customer between identities, or others to it, in log order.
+
+    Those that the index of the trail names, and what came after it; without an index the log is read.
+    """
+    filled, rows = 0, []
+    if _one(cursor.execute(_INDEXED))["there"]:
+        filled = _one(cursor.execute(_FILLED))["position"]
+        rows = cursor.execute(_MOVED, (customer, filled)).fetchall()
+    rows += cursor.execute(_MOVED_LATER, (filled, _MOVING, customer.encode())).fetchall()
+    return [bytes(row["state"]) for row in sorted(rows, key=lambda row: int(row["notification_id"]))]
+
+
+def _one(cursor: Cursor[Any]) -> Mapping[str, Any]:
+    (row,) = cursor.fetchall()
+    found: Mapping[str, Any] = row
+    return found
 
 
 def _pairs(said: Iterable[Mapping[str, Any]], says: str) -> set[Pair]:

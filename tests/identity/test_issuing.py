@@ -359,6 +359,34 @@ def test_merging_and_separating_restores_the_exact_pair_of_numbers(office: Offic
     assert [office.means(render(serial)) for serial in (1, 2)] == before
 
 
+def test_a_number_of_a_merged_customer_means_at_each_instant_what_it_meant_then(office: Office) -> None:
+    ann, bob, eve = office.register(3)
+    apart = office.clock.now()
+    office.clock.advance(timedelta(days=1))
+    at_once(office.application.link(Link(a=bob, b=eve, reason="same"), cause(), b"1"))
+    at_once(office.application.link(Link(a=eve, b=ann, reason="same"), cause(), b"2"))
+    merged = office.clock.now()
+    office.clock.advance(timedelta(days=1))
+    at_once(office.application.separate(Separate(a=ann, b=bob, reason="two", alone=True), cause(), b"3"))
+    parted = office.clock.now()
+    office.clock.advance(timedelta(days=1))
+
+    def then(serial: int, as_of: datetime) -> tuple[str, str | None, str | None]:
+        found = office.means(render(serial), as_of)
+        return found.state, found.identity, found.current
+
+    for serial, customer in enumerate((ann, bob, eve), 1):
+        assert then(serial, apart) == ("primary", customer, render(serial))
+    assert then(1, merged) == ("primary", ann, render(1))
+    assert then(2, merged) == then(3, merged) == ("alias", ann, render(1))
+    assert then(1, parted) == ("primary", ann, render(1))
+    assert then(2, parted) == ("primary", bob, render(2))
+    assert then(3, parted) == ("alias", bob, render(2))
+    assert [office.means(render(serial), parted) for serial in (1, 2, 3)] == [
+        office.means(render(serial)) for serial in (1, 2, 3)
+    ]
+
+
 def test_a_number_means_what_it_meant_at_an_earlier_instant(office: Office) -> None:
     (ann,) = office.register(1)
     start = office.clock.now()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from services.identity.numbering.rule import render
 from services.identity.numbering.rulebook import DEFAULT_RULE
+from shared.audit.trail import TrailIndex
+from shared.eventlog.mapper import parse
 from tests.identity.numbering_rules import REGION
 from tests.identity.people import person
 from tests.identity.test_api import Http, http
@@ -89,3 +93,34 @@ async def test_only_who_may_link_may_give_numbers(http: Http) -> None:
         ("/numbers/assignments", {"rows": [{"customer": customers(1)[0]}]}),
     ]:
         assert (await http.ask("POST", path, body, role="viewer")).status_code == 403
+
+
+@pytest.mark.parametrize("indexed", [0, 4, 100])
+async def test_a_merged_number_is_an_alias_then_too_however_far_the_index_of_the_trail_is(
+    world: World, http: Http, indexed: int
+) -> None:
+    ann, bob = customers(2)
+    await world.take((ann, person("Ann", "Lee")), (bob, person("Bob", "Ray")))
+    apart = reached(world)
+    await http.ask("POST", "/links", {"a": bob, "b": ann, "reason": "same"})
+    merged = reached(world)
+    await http.ask("POST", "/separations", {"a": ann, "b": bob, "reason": "two"})
+    parted = reached(world)
+    if indexed:
+        with world.log.transaction() as tx:
+            info = tx.cursor.connection.info
+        with closing(TrailIndex(make_conninfo(info.dsn, password=info.password), "identity")) as index:
+            index.advance(most=indexed)
+
+    async def then(as_of: str) -> tuple[str, str, str]:
+        found = (await http.ask("GET", f"/numbers/{render(2)}?as_of={as_of}")).json()
+        return found["state"], found["identity"], found["current"]
+
+    assert await then(apart) == ("primary", bob, render(2))
+    assert await then(merged) == ("alias", ann, render(1))
+    assert await then(parted) == ("primary", bob, render(2))
+
+
+def reached(world: World) -> str:
+    """The instant of the newest event."""
+    return max(parse(note.state).recorded_at for note in world.log.read(0, 1_000))

@@ -59,6 +59,12 @@ def identities(cursor: Any, customers: Collection[str], *, with_links: bool = Fa
     return state
 
 
+def moved(cursor: Any, customer: str) -> list[bytes]:
+    events = cursor["events"].values()
+    moving = [state for _, _, state, topic in events if topic.startswith(("identity.linked.", "identity.separated."))]
+    return [state for state in moving if customer.encode() in state]
+
+
 def evidence(cursor: Any, customers: Collection[str]) -> list[tuple[bytes, int, str]]:
     rows = sorted(cursor["evidence"].items())
     return [(key, rule, customer) for (key, customer), rule in rows if customer in customers]

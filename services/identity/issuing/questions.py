@@ -31,7 +31,8 @@ MOST = 10
 class Meaning:
     """What is known of a number as somebody typed it; `reason` says why it leads to nobody.
 
-    `current` is the number that is shown for the customer's identity today: another one if this is an alias of it.
+    `current` is the number that is shown for the customer's identity, today or at the instant that was asked for:
+    another one if this is an alias of it.
     """
 
     number: str
@@ -77,9 +78,8 @@ def _meaning(tx: Transaction, text: str, as_of: datetime | None, *, suggest: boo
     if owner is None or found is None or name is None:
         return _unknown(tx, book, text, parsed, as_of if owner is not None else None, suggest=suggest)
     customer = customer_of(owner)
-    identity, current = (None, None) if as_of is not None else _current(tx, book, customer)
+    identity, current = _current(tx, book, customer, as_of)
     primary = found.primary is not None and found.primary.number == name
-    shown = primary and (as_of is not None or current == name)
     return Meaning(
         number=name,
         well_formed=parsed is not None,
@@ -87,12 +87,12 @@ def _meaning(tx: Transaction, text: str, as_of: datetime | None, *, suggest: boo
         known=True,
         customer=customer,
         reason=None,
-        state="primary" if shown else "alias",
+        state="primary" if primary and current == name else "alias",
         rule=parsed.rule if parsed else None,
         scope=parsed.scope if parsed else None,
         serial=parsed.serial if parsed else None,
         identity=identity,
-        current=current if as_of is None else found.primary.number if found.primary else None,
+        current=current,
     )
 
 
@@ -102,20 +102,33 @@ def _spelled(found: Held, text: str, typed: str) -> str | None:
 
 
 def _numbers_of(tx: Transaction, book: RuleBook, streams: Sequence[str], as_of: datetime | None) -> dict[str, Held]:
-    latest = None if as_of is None else instant(as_of)
-    stored = stored_states(tx.cursor, streams)
     return {
-        stream: held(numbering_events([s for s in states if latest is None or parse(s).recorded_at <= latest]), book)
-        for stream, states in stored.items()
+        stream: held(numbering_events(_until(states, as_of)), book)
+        for stream, states in stored_states(tx.cursor, streams).items()
     }
 
 
-def _current(tx: Transaction, book: RuleBook, customer: str) -> tuple[str, str | None]:
+def _until(states: Sequence[bytes], as_of: datetime | None) -> Sequence[bytes]:
+    latest = None if as_of is None else instant(as_of)
+    return states if latest is None else [state for state in states if parse(state).recorded_at <= latest]
+
+
+def _current(tx: Transaction, book: RuleBook, customer: str, as_of: datetime | None) -> tuple[str, str | None]:
     """The customer's identity and the number that is shown for it: that of its oldest member."""
-    identity = store.identities(tx.cursor, (customer,)).identity(customer)
+    if as_of is None:
+        identity = store.identities(tx.cursor, (customer,)).identity(customer)
+    else:
+        identity = _identity(customer, _until(store.moved(tx.cursor, customer), as_of))
     stream = stream_of(identity)
-    found = _numbers_of(tx, book, [stream], None).get(stream)
+    found = _numbers_of(tx, book, [stream], as_of).get(stream)
     return identity, found.primary.number if found and found.primary else None
+
+
+def _identity(customer: str, moved: Sequence[bytes]) -> str:
+    """Where a customer belongs after these links and separations: it begins by itself, and the last move holds."""
+    # Ids alone are asked for, and nothing of them is sealed; they stand alike in all versions of these events.
+    moves = [move for state in moved for move in parse(state).data["moves"] if move["customer"] == customer]
+    return str(moves[-1]["identity"]) if moves else customer
 
 
 def _unknown(
