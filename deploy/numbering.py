@@ -59,14 +59,19 @@ def names(identity: Connection) -> dict[str, list[str]]:
     return found
 
 
+def floors(identity: Connection) -> dict[str, int]:
+    """Scope -> the lowest serial that nobody was given yet, of every scope that was ever used."""
+    return dict(identity.execute("SELECT scope, next FROM numbering").fetchall())
+
+
 def registrations(customer: Connection, known: dict[str, list[str]]) -> list[Registration]:
     """Everybody in the order of their registration, with the open facts as they are now."""
     found: dict[str, Registration] = {}
     types = (CustomerRegistered.stored_type(), Classified.stored_type(), Tagged.stored_type())
     for event in _events(customer, *types):
         if isinstance(event.data, CustomerRegistered):
-            number = (known.get(event.customer) or [""])[-1]
-            found[event.customer] = Registration(event.customer, moment(event.recorded_at), facts_of(event), number)
+            names = tuple(known.get(event.customer, ()))
+            found[event.customer] = Registration(event.customer, moment(event.recorded_at), facts_of(event), names)
         elif event.customer in found:
             found[event.customer] = _changed(found[event.customer], event)
     return list(found.values())

@@ -88,8 +88,9 @@ def dry_run(file: FileArgument, home: HomeOption = None, as_json: JsonOption = F
         raise EmbeddedError(f"{file} cannot be tried: {error}. See custlog numbers lint {file}.") from None
     with open_history(Home.at(home)) as history:
         known = numbering.names(history.connections["identity"])
+        floors = numbering.floors(history.connections["identity"])
         people = numbering.registrations(history.connections["customer"], known)
-    told = rehearse(ready, people, (name for found in known.values() for name in found), datetime.now(UTC))
+    told = rehearse(ready, people, (name for found in known.values() for name in found), datetime.now(UTC), floors)
     if as_json:
         print_json(asdict(told))
     else:
@@ -207,13 +208,23 @@ def _condition(condition: dict[str, Any]) -> str:
 
 
 def _scope(scope: dict[str, Any]) -> str:
-    days = "no end in sight" if scope["days_left"] is None else f"{scope['days_left']:.0f} days"
     mark = "  NEARLY USED UP" if scope["nearly_used_up"] else ""
-    return f"{scope['scope']:<32} {scope['used']:>12,} used {scope['left']:>22,} left  {days}{mark}"
+    return f"{scope['scope']:<32} {scope['used']:>12,} used {scope['left']:>22,} left  {_until(scope)}{mark}"
+
+
+def _until(scope: dict[str, Any]) -> str:
+    if scope["days_left"] is not None:
+        return f"{scope['days_left']:.0f} days"
+    if scope["period_ends"] is None:
+        return "no end in sight"
+    return f"enough until its period ends, {str(scope['period_ends'])[:10]}"
 
 
 def _say_rehearsal(told: Rehearsal) -> None:
-    _say(f"{told.customers} customers, {told.gaps} serials held back, {told.collided} collisions.")
+    _say(
+        f"{told.customers} customers, {told.kept} keep their numbers, {told.gaps} serials held back, "
+        f"{told.collided} collisions."
+    )
     for rule_id, count in told.by_rule.items():
         _say(f"  {rule_id:<28} {count} numbers, {told.passed_over[rule_id]} passed over")
     for customer, number in told.collisions:

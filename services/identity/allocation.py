@@ -36,6 +36,7 @@ class Allocation:
         self._book: RuleBook | None = None
         self._next: dict[str, int] = {}
         self._changed: set[str] = set()
+        self._given: dict[str, number_store.Given] = {}
 
     @property
     def book(self) -> RuleBook:
@@ -46,14 +47,15 @@ class Allocation:
 
     def assign(self, facts: Facts, at: datetime) -> NumberAssigned:
         """The next number of a customer registered at `at`, by the first rule that has one. Raises UsedUp."""
-        return self.first_of(self.book.candidates(facts, at))
+        return self.first_of(self.book.candidates(facts, at), at)
 
-    def first_of(self, candidates: Iterable[tuple[Numbering, tuple[str, ...]]]) -> NumberAssigned:
+    def first_of(self, candidates: Iterable[tuple[Numbering, tuple[str, ...]]], at: datetime) -> NumberAssigned:
         """The next number of the first of these rules, with what each shows, that has one. Raises UsedUp."""
         for numbering, shown in candidates:
             issued = numbering.next(shown, self.floor(numbering, numbering.scope(shown)))
             if issued is not None:
                 self.pass_over(numbering, issued.scope, issued.serial)
+                self.count(issued.scope, 1, at)
                 return assigned(issued)
         raise UsedUp("no numbering rule has a number for this customer; set rules that end with one for everybody")
 
@@ -69,10 +71,22 @@ class Allocation:
             self._next[scope] = serial + 1
             self._changed.add(scope)
 
+    def count(self, scope: str, numbers: int, at: datetime) -> None:
+        """So many numbers of a scope were given to customers or lease holders at an instant."""
+        known = self._given.get(scope)
+        self._given[scope] = (
+            number_store.Given(numbers, at)
+            if known is None
+            else number_store.Given(known.count + numbers, min(known.since, at))
+        )
+
     def save(self) -> None:
         """Writes how far the counters are."""
-        number_store.put_counters(self._cursor, {scope: self._next[scope] for scope in sorted(self._changed)})
+        number_store.put_counters(
+            self._cursor, {scope: self._next[scope] for scope in sorted(self._changed)}, self._given
+        )
         self._changed.clear()
+        self._given.clear()
 
 
 def assigned(issued: Issued) -> NumberAssigned:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 from psycopg import Cursor
 
 from services.identity.numbering.rulebook import RuleBook, RuleSet
+from shared.eventlog.mapper import parse
+from shared.events.envelope import moment
 from shared.events.numbering import NumberingRulesSet, NumbersLeased
 
 DDL = """
 CREATE TABLE IF NOT EXISTS numbering (scope text PRIMARY KEY, next bigint NOT NULL);
+ALTER TABLE numbering ADD COLUMN IF NOT EXISTS given bigint, ADD COLUMN IF NOT EXISTS since timestamptz;
 CREATE TABLE IF NOT EXISTS numbering_rules (version bigint PRIMARY KEY, content bytea NOT NULL);
 CREATE TABLE IF NOT EXISTS numbering_leases (
     lease uuid PRIMARY KEY, scope text NOT NULL, content bytea NOT NULL, expires_at timestamptz NOT NULL,
@@ -24,14 +29,40 @@ CREATE INDEX IF NOT EXISTS numbering_leases_open ON numbering_leases (scope, exp
 
 _COUNTERS = "SELECT scope, next FROM numbering WHERE scope = ANY(%s)"
 _PUT_COUNTERS = """
-INSERT INTO numbering AS counter (scope, next) SELECT * FROM unnest(%s::text[], %s::bigint[])
-ON CONFLICT (scope) DO UPDATE SET next = greatest(counter.next, excluded.next)"""
+INSERT INTO numbering AS counter (scope, next, given, since)
+SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::timestamptz[])
+ON CONFLICT (scope) DO UPDATE
+SET next = greatest(counter.next, excluded.next), given = counter.given + excluded.given,
+    since = least(counter.since, excluded.since)"""
 _PUT_LEASE = """
 INSERT INTO numbering_leases (lease, scope, content, expires_at, is_open) VALUES (%s, %s, %s, %s, true)"""
 _LEASE = "SELECT content, is_open FROM numbering_leases WHERE lease = %s FOR UPDATE"
 _VERSION = "SELECT coalesce(max(originator_version), 0) AS version FROM events WHERE originator_id = %s"
 _EXPIRED = """
 SELECT content FROM numbering_leases WHERE is_open AND expires_at <= %s ORDER BY expires_at, lease LIMIT %s"""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """How many numbers were given, and when the first of them was."""
+
+    count: int
+    since: datetime
+
+
+NOTHING: Mapping[str, Given] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """How far a scope is: the lowest serial that nobody was given yet, and what was given.
+
+    An import raises `next` and gives nothing. Of a counter that an older build began, `given` is not known.
+    """
+
+    next: int
+    given: int | None
+    since: datetime | None
 
 
 def rule_book(cursor: Cursor[Any]) -> RuleBook:
@@ -62,16 +93,29 @@ def counters(cursor: Cursor[Any], scopes: Collection[str]) -> dict[str, int]:
     return {row["scope"]: int(row["next"]) for row in found}
 
 
-def all_counters(cursor: Cursor[Any]) -> dict[str, int]:
-    """`counters` of every scope."""
-    found = cursor.execute("SELECT scope, next FROM numbering ORDER BY scope").fetchall()
-    return {row["scope"]: int(row["next"]) for row in found}
+def all_counters(cursor: Cursor[Any]) -> dict[str, Counter]:
+    """The counter of every scope that was ever used."""
+    found = cursor.execute("SELECT scope, next, given, since FROM numbering ORDER BY scope").fetchall()
+    return {row["scope"]: Counter(row["next"], row["given"], row["since"]) for row in found}
 
 
-def put_counters(cursor: Cursor[Any], next_of: Mapping[str, int]) -> None:
-    """Raises the counters of scopes; none ever goes back."""
+def put_counters(cursor: Cursor[Any], next_of: Mapping[str, int], given: Mapping[str, Given] = NOTHING) -> None:
+    """Raises the counters of scopes, none of which ever goes back, and counts what was given there meanwhile."""
     if next_of:
-        cursor.execute(_PUT_COUNTERS, (list(next_of), list(next_of.values())))
+        counted = [given.get(scope) for scope in next_of]
+        columns = (
+            list(next_of),
+            list(next_of.values()),
+            [0 if each is None else each.count for each in counted],
+            [None if each is None else each.since for each in counted],
+        )
+        cursor.execute(_PUT_COUNTERS, columns)
+
+
+def began(cursor: Cursor[Any]) -> datetime | None:
+    """When the first event of the log was recorded; None if it has none."""
+    row = cursor.execute("SELECT state FROM events ORDER BY notification_id LIMIT 1").fetchone()
+    return None if row is None else moment(parse(bytes(row["state"])).recorded_at)
 
 
 def put_lease(cursor: Cursor[Any], event: NumbersLeased) -> None:

@@ -97,7 +97,10 @@ class RulesSetView(_Answer):
 
 
 class CapacityView(_Answer):
-    """How far one scope is; `left` is the most that may be left, `days_left` at its rate so far."""
+    """How far one scope is; `left` is the most that may be left, `days_left` at its rate so far.
+
+    `period_ends` is when its numbers begin anew, if they show the year: an end after that never comes.
+    """
 
     rule: str
     scope: str
@@ -106,6 +109,7 @@ class CapacityView(_Answer):
     days_left: float | None
     exhausted_at: datetime | None
     nearly_used_up: bool
+    period_ends: datetime | None
 
 
 class CapacitiesView(_Answer):

@@ -30,6 +30,7 @@ from services.identity.issuing.rules import Rules
 from services.identity.matching.fingerprint import fingerprints
 from services.identity.matching.judging import Judge
 from services.identity.matching.model import shipped
+from services.identity.number_store import Counter
 from services.identity.numbering.rule import render
 from services.identity.numbering.rulebook import DEFAULT_RULE
 from services.identity.numbering.scheme import Numbering
@@ -421,6 +422,38 @@ def test_capacity_is_told_per_scope(office: Office) -> None:
 
     assert len(found) == 2
     assert sorted(found.values()) == [1, 3]
+
+
+def test_capacity_counts_what_was_given_since_the_first_and_not_what_was_imported_or_is_reserved(
+    office: Office,
+) -> None:
+    template = "R{class.region:2}-{seq:4}{check:mod37_36}"
+    kept = (SerialRange(first=1, last=9),)
+    office.set(REGION.model_copy(update={"template": template, "overflow": "refuse", "reserved": kept}))
+    office.clock.advance(timedelta(days=500))
+    ann, bob = office.register(2)
+    office.assign(Assignment(customer=ann, facts=GERMAN), Assignment(customer=bob, facts=GERMAN))
+    office.lease(3)
+    office.take_over(KnownNumber(customer=ann, number=render(9_000)))
+    office.clock.advance(timedelta(days=5))
+
+    default, german = at_once(office.rules.capacities())
+
+    assert (default.scope, default.used) == ("customer", 2)
+    assert german.used == 5
+    assert german.left / (german.days_left or 0) == pytest.approx(1)
+
+
+def test_a_counter_of_an_older_build_counts_at_the_most_what_it_may_have_given(office: Office) -> None:
+    office.register(3)
+    office.log.tables["numbering"]["customer"] = Counter(4, None, None)
+    office.clock.advance(timedelta(days=3))
+    office.register(1)
+    office.clock.advance(timedelta(days=1))
+
+    (found,) = at_once(office.rules.capacities())
+
+    assert found.used == 4
 
 
 def test_serials_become_ranges() -> None:

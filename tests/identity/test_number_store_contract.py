@@ -11,10 +11,13 @@ import pytest
 
 from services.identity import number_store as in_postgres
 from services.identity import store
+from services.identity.number_store import Counter, Given
 from services.identity.numbering.rulebook import DEFAULT_RULE
 from services.identity.streams import number_key, stream_of
 from shared.eventlog.commit import Append, Commit
 from shared.eventlog.log import Log
+from shared.eventlog.mapper import parse
+from shared.events.envelope import moment
 from shared.events.identity import NumberAssigned
 from shared.events.numbering import NumberingRulesSet, NumbersLeased
 from shared.ids import uuid7
@@ -64,7 +67,21 @@ def test_counters_only_go_up_and_come_back_with_a_failed_transaction(desk: Desk)
         _raise_and_fail(desk)
     with log.transaction() as tx:
         assert numbers.counters(tx.cursor, ["a", "c"]) == {"a": 5}
-        assert numbers.all_counters(tx.cursor) == {"a": 5, "b": 2}
+        assert numbers.all_counters(tx.cursor) == {"a": Counter(5, 0, None), "b": Counter(2, 0, None)}
+
+
+def test_counters_tell_how_many_numbers_were_given_and_since_when(desk: Desk) -> None:
+    numbers, log = desk
+    with log.transaction() as tx:
+        assert numbers.began(tx.cursor) is None
+        numbers.put_counters(tx.cursor, {"a": 5, "b": 9}, {"a": Given(2, NOON)})
+        numbers.put_counters(tx.cursor, {"a": 90})
+        numbers.put_counters(tx.cursor, {"a": 93}, {"a": Given(3, NOON - timedelta(days=1))})
+    with log.transaction() as tx:
+        assert numbers.all_counters(tx.cursor) == {
+            "a": Counter(93, 5, NOON - timedelta(days=1)),
+            "b": Counter(9, 0, None),
+        }
 
 
 def _raise_and_fail(desk: Desk) -> None:
@@ -122,3 +139,5 @@ def test_names_in_use_and_versions_of_streams_are_those_of_the_log(desk: Desk) -
         assert numbers.names(tx.cursor) == ["C1"]
         assert numbers.version(tx.cursor, stream_of(ann)) == 1
         assert numbers.version(tx.cursor, "numbering-new") == 0
+        (note,) = log.read(0, 10)
+        assert numbers.began(tx.cursor) == moment(parse(note.state).recorded_at)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -86,27 +88,92 @@ def test_a_rule_of_long_ago_still_owns_its_form() -> None:
 
 def test_what_a_scope_has_left_is_told_with_its_last_day() -> None:
     made = numbering("A{seq:3}", reserved=(SerialRange(first=900, last=999),))
+    since = NOON - timedelta(days=80)
 
-    found = capacity(made, "a", 800, per_day=10, now=NOON)
+    found = capacity(made, "r.v1/", 800, given=800, since=since, now=NOON)
 
-    assert (found.used, found.left, found.days_left, found.nearly_used_up) == (799, 100, 10, True)
+    assert (found.used, found.left, found.days_left, found.nearly_used_up) == (800, 100, 10, True)
     assert found.exhausted_at == NOON + timedelta(days=10)
-    assert not capacity(made, "a", 1, per_day=10, now=NOON).nearly_used_up
-    assert capacity(made, "a", 950, per_day=0, now=NOON).left == 0
+    assert not capacity(made, "r.v1/", 1, given=10, since=since, now=NOON).nearly_used_up
+    assert capacity(made, "r.v1/", 950, given=0, since=None, now=NOON).left == 0
+
+
+def test_reserved_serials_and_imports_are_gone_and_were_not_given() -> None:
+    made = numbering("A{seq:3}", reserved=(SerialRange(first=1, last=9),))
+
+    young = capacity(made, "r.v1/", 12, given=2, since=NOON - timedelta(hours=1), now=NOON)
+    imported = capacity(made, "r.v1/", 901, given=1, since=NOON - timedelta(days=10), now=NOON)
+
+    assert (young.used, young.left, young.days_left) == (2, 988, 494)
+    assert (imported.used, imported.left, imported.days_left, imported.nearly_used_up) == (1, 99, 990, True)
+
+
+def test_a_scope_whose_period_ends_first_is_not_used_up() -> None:
+    made = numbering("A{yy}{mm}{seq:2}", zone="Asia/Shanghai")
+    since, month = NOON - timedelta(days=20), NOON.replace(day=30, hour=16)
+
+    quick = capacity(made, "r.v1/26-11", 81, given=80, since=since, now=NOON)
+    slow = capacity(made, "r.v1/26-11", 21, given=20, since=since, now=NOON)
+    over = capacity(made, "r.v1/26-10", 96, given=95, since=since, now=NOON)
+
+    assert (quick.days_left, quick.period_ends, quick.nearly_used_up) == (4.75, month, True)
+    assert (slow.days_left, slow.exhausted_at, slow.period_ends) == (None, None, month)
+    assert (over.days_left, over.nearly_used_up) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("template", "shown", "ends"),
+    [
+        ("A{yyyy}{seq:3}", ("2026",), "2027-01-01"),
+        ("A{class.region:2}{yy}{mm}{seq:3}", ("12", "27", "02"), "2027-03-01"),
+        ("A{yyyy}{mm}{dd}{seq:3}", ("2026", "12", "31"), "2027-01-01"),
+        ("A{yyyy}{mm}{seq:3}", ("2026", "13"), None),
+        ("A{mm}{seq:3}", ("11",), None),
+        ("A{seq:3}", (), None),
+    ],
+)
+def test_a_period_ends_with_the_day_month_or_year_that_is_shown(
+    template: str, shown: tuple[str, ...], ends: str | None
+) -> None:
+    made = numbering(template)
+
+    found = made.ends(made.shown_in(made.scope(shown)))
+
+    assert (None if found is None else f"{found:%Y-%m-%d}") == ends
 
 
 def test_a_dry_run_tells_numbers_collisions_gaps_and_who_is_passed_over() -> None:
-    rules = rules_set(REGION.model_copy(update={"held_back": ("0002",)}), DEFAULT_RULE)
+    rules = rules_set(REGION.model_copy(update={"held_back": ("0002",)}), rule("Q{seq:3}", use="import"), DEFAULT_RULE)
     people = [Registration(f"c{n}", NOON - timedelta(days=2), GERMAN) for n in range(3)]
     people.append(Registration("c3", NOON, Facts("organisation")))
 
     told = rehearse(rules, people, ["RDE20260003" + numbering(REGION.template).render(("DE", "2026"), 3)[-1]], NOON)
 
     assert (told.customers, told.collided, told.gaps, told.unnumbered) == (4, 1, 1, 0)
-    assert dict(told.by_rule) == {"region.v1": 3, "numbering.default.v1": 1}
-    assert dict(told.passed_over) == {"region.v1": 1}
+    assert told.by_rule == {"region.v1": 3, "new.v1": 0, "numbering.default.v1": 1}
+    assert told.passed_over == {"region.v1": 1, "new.v1": 0, "numbering.default.v1": 0}
     assert [found.scope for found in told.capacities] == ["region.v1/DE-2026", "customer"]
     assert told.collisions[0][0] == "c1"
+
+
+def test_a_dry_run_leaves_numbers_of_rules_in_use_alone_and_goes_on_above_them() -> None:
+    rules = rules_set(REGION, DEFAULT_RULE)
+    there = [Registration(f"c{n}", NOON, Facts("organisation"), (render(n),)) for n in (1, 2)]
+    moves = Registration("c3", NOON, GERMAN, (render(3),))
+    imported = Registration("c4", NOON, Facts("organisation"), ("OLD7",))
+
+    told = rehearse(rules, [*there, moves, imported], [render(n) for n in (1, 2, 3)], NOON, {"customer": 4})
+
+    assert (told.collided, told.kept) == (0, 2)
+    assert [number for _, number, _ in told.examples][::3] == [render(1), render(4)]
+    assert told.by_rule == {"region.v1": 1, "numbering.default.v1": 3}
+    assert [(found.scope, found.used) for found in told.capacities] == [("region.v1/DE-2026", 1), ("customer", 3)]
+
+
+def test_what_a_dry_run_tells_becomes_json() -> None:
+    told = rehearse(rules_set(REGION, DEFAULT_RULE), [Registration("c1", NOON, GERMAN)], [], NOON)
+
+    assert json.loads(json.dumps(asdict(told), default=str))["by_rule"] == {"region.v1": 1, "numbering.default.v1": 0}
 
 
 @given(st.integers(1, 10**7), st.data())

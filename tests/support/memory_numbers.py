@@ -11,9 +11,13 @@ from typing import Any
 
 import orjson
 
-from services.identity.number_store import content, read_book
+from services.identity.number_store import NOTHING, Counter, Given, content, read_book
 from services.identity.numbering.rulebook import RuleBook
+from shared.eventlog.mapper import parse
+from shared.events.envelope import moment
 from shared.events.numbering import NumberingRulesSet, NumbersLeased
+
+__all__ = ["Counter", "Given"]
 
 
 def rule_book(cursor: Any) -> RuleBook:
@@ -27,16 +31,27 @@ def put_rules(cursor: Any, event: NumberingRulesSet) -> None:
 
 
 def counters(cursor: Any, scopes: Collection[str]) -> dict[str, int]:
-    return {scope: cursor["numbering"][scope] for scope in scopes if scope in cursor["numbering"]}
+    return {scope: cursor["numbering"][scope].next for scope in scopes if scope in cursor["numbering"]}
 
 
-def all_counters(cursor: Any) -> dict[str, int]:
+def all_counters(cursor: Any) -> dict[str, Counter]:
     return dict(sorted(cursor["numbering"].items()))
 
 
-def put_counters(cursor: Any, next_of: Mapping[str, int]) -> None:
+def put_counters(cursor: Any, next_of: Mapping[str, int], given: Mapping[str, Given] = NOTHING) -> None:
     for scope, serial in next_of.items():
-        cursor["numbering"][scope] = max(serial, cursor["numbering"].get(scope, serial))
+        known, more = cursor["numbering"].get(scope, Counter(serial, 0, None)), given.get(scope)
+        since: list[datetime] = [] if known.since is None else [known.since]
+        count = known.given
+        if more is not None:
+            since.append(more.since)
+            count = None if count is None else count + more.count
+        cursor["numbering"][scope] = Counter(max(serial, known.next), count, min(since, default=None))
+
+
+def began(cursor: Any) -> datetime | None:
+    first = next((parse(state) for _, _, state, _ in cursor["events"].values()), None)
+    return None if first is None else moment(first.recorded_at)
 
 
 def put_lease(cursor: Any, event: NumbersLeased) -> None:

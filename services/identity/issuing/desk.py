@@ -89,7 +89,7 @@ class Desk:
             )
         numbering, shown = candidates[0]
         known = now.by_scope.get(numbering.scope(shown)) or self._kept(now, numbering.rule.id, numbering.rule.on_move)
-        event = known or self._allocation.first_of(candidates)
+        event = known or self._allocation.first_of(candidates, self._now)
         return becomes_primary(now, event), event.number, (key_of(event.number),)
 
     def _kept(self, now: Held, rule_id: str, on_move: str) -> NumberAssigned | None:

@@ -109,6 +109,7 @@ def _lease(tx: Transaction, command: Lease, cause: Cause, digest: bytes, now: da
         "numbers": [issued.number for issued in block],
     }
     allocation.pass_over(numbering, scope, event.last)
+    allocation.count(scope, len(block), now)
     stream, about = stream_about(scope)
     append = Append(stream, about, number_store.version(tx.cursor, stream), [event])
     appended(tx, [Commit(cause, (append,), digest, result)])
@@ -153,7 +154,7 @@ def _unused(tx: Transaction, book: RuleBook, lease: NumbersLeased) -> list[int]:
     numbering = book.rule(lease.rule)
     if numbering is None:
         return []
-    shown = tuple(text for text in lease.scope.partition("/")[2].split("-") if text)
+    shown = numbering.shown_in(lease.scope)
     block: list[Issued] = []
     for issued in _following(numbering, shown, lease.first):
         if issued.serial > lease.last:

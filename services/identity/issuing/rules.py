@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from services.identity import number_store
 from services.identity.issuing.commands import CheckRules, SetRules
 from services.identity.issuing.streams import appended, cause_for, stream_about
-from services.identity.numbering.capacity import Capacity, capacity
+from services.identity.numbering.capacity import Capacity, capacity, unreserved
 from services.identity.numbering.lint import Finding, errors, lint
 from services.identity.numbering.rule import canonical
 from services.identity.numbering.rulebook import RuleBook, RuleSet
@@ -62,18 +62,17 @@ class Rules:
         return await self._log.in_thread(work)
 
     async def capacities(self) -> list[Capacity]:
-        """How far every scope is. Its rate is that since its rule was first in force, or since the first of the log."""
+        """How far every scope is. Its rate is that of the numbers given since its first."""
 
         def work(tx: Transaction, now: datetime) -> list[Capacity]:
             book = number_store.rule_book(tx.cursor)
             found = []
-            for scope, floor in number_store.all_counters(tx.cursor).items():
+            for scope, counter in number_store.all_counters(tx.cursor).items():
                 rule_id = scope.partition("/")[0] if "/" in scope else book.sets[0].rules[0].rule.id
                 numbering = book.rule(rule_id)
                 if numbering is not None:
-                    days = max((now - book.since(rule_id)).total_seconds() / 86_400, 1.0)
-                    rate = (floor - numbering.rule.start) / numbering.rule.step / days
-                    found.append(capacity(numbering, scope, floor, per_day=rate, now=now))
+                    given, since = _given(tx, book, numbering, counter)
+                    found.append(capacity(numbering, scope, counter.next, given=given, since=since, now=now))
             return found
 
         return await self._ask(work)
@@ -84,6 +83,17 @@ class Rules:
                 return question(tx, self._clock.now())
 
         return await self._log.in_thread(run)
+
+
+def _given(
+    tx: Transaction, book: RuleBook, numbering: Numbering, counter: number_store.Counter
+) -> tuple[int, datetime | None]:
+    """What a scope gave, and since when. Of a counter of an older build, what it may have given at the most."""
+    if counter.given is not None:
+        return counter.given, counter.since
+    first = number_store.began(tx.cursor)
+    in_force = book.since(numbering.rule.id)
+    return unreserved(numbering, numbering.rule.start, counter.next - 1), max(first, in_force) if first else in_force
 
 
 def _set(tx: Transaction, command: SetRules, cause: Cause, digest: bytes, now: datetime) -> Mapping[str, Any]:

@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from services.identity.numbering.capacity import Capacity, capacity
 from services.identity.numbering.facts import Facts
 from services.identity.numbering.rule import canonical
 from services.identity.numbering.rulebook import RuleSet
+from services.identity.numbering.scheme import Numbering
 
 SHOWN = 20
 """So many examples of a kind are told."""
+NONE: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A customer as numbering sees it, and the number it has."""
+    """A customer as numbering sees it, and the numbers and aliases it has, its number now the last."""
 
     customer: str
     at: datetime
     facts: Facts
-    number: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class Rehearsal:
     """What came of it. `collided` numbers belong to somebody else already, `collisions` are the first of them.
 
-    `gaps` are serials that were passed over because the rule holds them back.
+    `by_rule` and `passed_over` tell every rule that was tried; `kept` are the numbers of `by_rule` that their customers
+    have today. `gaps` are serials that were passed over because the rule holds them back.
     """
 
     customers: int = 0
-    by_rule: Counter[str] = field(default_factory=Counter)
-    passed_over: Counter[str] = field(default_factory=Counter)
+    by_rule: dict[str, int] = field(default_factory=dict)
+    passed_over: dict[str, int] = field(default_factory=dict)
+    kept: int = 0
     unnumbered: int = 0
     gaps: int = 0
     collided: int = 0
@@ -44,30 +48,50 @@ class Rehearsal:
     capacities: list[Capacity] = field(default_factory=list)
 
 
-def rehearse(rules: RuleSet, registrations: Iterable[Registration], taken: Iterable[str], now: datetime) -> Rehearsal:
-    """Numbers the registrations in their order, all by these rules, with counters that begin anew.
+@dataclass(slots=True)
+class _Scope:
+    """One scope on paper: its next serial, and what it gave."""
 
-    `taken` are the numbers and aliases that are known today; those of the same customer do not count as collisions.
+    numbering: Numbering
+    floor: int
+    since: datetime
+    given: int = 0
+
+    def take(self, at: datetime) -> None:
+        self.given += 1
+        self.since = min(self.since, at)
+
+
+def rehearse(
+    rules: RuleSet,
+    registrations: Iterable[Registration],
+    taken: Iterable[str],
+    now: datetime,
+    floors: Mapping[str, int] = NONE,
+) -> Rehearsal:
+    """Numbers the registrations in their order, all by these rules.
+
+    Who has a number of the rule and scope keeps it, as in a backfill; the others get the next from `floors`, the lowest
+    serial of a scope that nobody was given yet. `taken` are the numbers and aliases that are known today; those of the
+    same customer do not count as collisions.
     """
-    told = Rehearsal()
-    counters: dict[str, int] = {}
-    given: dict[str, Counter[str]] = {}
+    ids = [numbering.rule.id for numbering in rules.rules]
+    told = Rehearsal(by_rule=dict.fromkeys(ids, 0), passed_over=dict.fromkeys(ids, 0))
+    scopes: dict[str, _Scope] = {}
     holders = set(map(canonical, taken))
-    first: datetime | None = None
     for registration in registrations:
         told.customers += 1
-        first = registration.at if first is None else min(first, registration.at)
-        number = _number(rules, registration, counters, given, told)
+        number = _number(rules, registration, floors, scopes, told)
         if number is None:
             told.unnumbered += 1
-        elif canonical(number) in holders and canonical(number) != canonical(registration.number):
+        elif canonical(number) in holders and canonical(number) not in set(map(canonical, registration.names)):
             told.collided += 1
             told.collisions += [(registration.customer, number)] if told.collided <= SHOWN else []
-    days = max((now - first).total_seconds() / 86_400, 1.0) if first else 1.0
     told.capacities = [
-        capacity(numbering, scope, counters[scope], per_day=count / days, now=now)
+        capacity(numbering, name, scope.floor, given=scope.given, since=scope.since, now=now)
         for numbering in rules.rules
-        for scope, count in sorted(given.get(numbering.rule.id, Counter()).items())
+        for name, scope in sorted(scopes.items())
+        if scope.numbering is numbering and scope.given
     ]
     return told
 
@@ -75,8 +99,8 @@ def rehearse(rules: RuleSet, registrations: Iterable[Registration], taken: Itera
 def _number(
     rules: RuleSet,
     registration: Registration,
-    counters: dict[str, int],
-    given: dict[str, Counter[str]],
+    floors: Mapping[str, int],
+    scopes: dict[str, _Scope],
     told: Rehearsal,
 ) -> str | None:
     for numbering in rules.rules:
@@ -86,17 +110,34 @@ def _number(
         if shown is None:
             told.passed_over[numbering.rule.id] += 1
             continue
-        scope = numbering.scope(shown)
-        floor = counters.get(scope, numbering.rule.start)
-        issued = numbering.next(shown, floor)
-        if issued is None:
-            told.passed_over[numbering.rule.id] += 1
-            continue
-        told.gaps += (issued.serial - floor) // numbering.rule.step
-        counters[scope] = issued.serial + numbering.rule.step
-        given.setdefault(numbering.rule.id, Counter())[scope] += 1
+        name = numbering.scope(shown)
+        if name not in scopes:
+            scopes[name] = _Scope(numbering, floors.get(name, numbering.rule.start), registration.at)
+        scope = scopes[name]
+        number = _kept(numbering, name, registration.names)
+        if number is not None:
+            told.kept += 1
+        else:
+            issued = numbering.next(shown, scope.floor)
+            if issued is None:
+                told.passed_over[numbering.rule.id] += 1
+                continue
+            told.gaps += -(-(issued.serial - scope.floor) // numbering.rule.step)
+            scope.floor = issued.serial + numbering.rule.step
+            number = issued.number
+        scope.take(registration.at)
         told.by_rule[numbering.rule.id] += 1
         if len(told.examples) < SHOWN:
-            told.examples.append((registration.customer, issued.number, numbering.rule.id))
-        return issued.number
+            told.examples.append((registration.customer, number, numbering.rule.id))
+        return number
     return None
+
+
+def _kept(numbering: Numbering, scope: str, names: Sequence[str]) -> str | None:
+    """The number that a customer has of this rule and scope, or of another scope if who moves keeps it."""
+    for name in reversed(names):
+        parsed = numbering.read(canonical(name))
+        if parsed is not None and parsed.check_ok and parsed.scope == scope:
+            return name
+    last = numbering.read(canonical(names[-1])) if names and numbering.rule.on_move == "keep" else None
+    return names[-1] if last is not None and last.check_ok else None

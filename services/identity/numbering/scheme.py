@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
@@ -91,6 +92,29 @@ class Numbering:
     def scope(self, shown: Sequence[str]) -> str:
         """The name of a scope; a counter of its own stands behind each."""
         return "customer" if self.rule.id == DEFAULT else f"{self.rule.id}/{'-'.join(shown)}"
+
+    def shown_in(self, scope: str) -> tuple[str, ...]:
+        """What the numbers of a scope show: `scope` read back."""
+        return tuple(text for text in scope.partition("/")[2].split("-") if text)
+
+    def ends(self, shown: Sequence[str]) -> datetime | None:
+        """When the period that these numbers show is over, so that no more are taken from their scope.
+
+        None for a scope without end: one that shows no year comes round again.
+        """
+        dates = {part.name: text for part, text in zip(self._shown, shown, strict=False) if isinstance(part, Date)}
+        year = dates.get("yyyy") or (f"20{dates['yy']}" if "yy" in dates else None)
+        if year is None:
+            return None
+        month = dates.get("mm")
+        day = dates.get("dd") if month else None
+        try:
+            first = date(int(year), int(month or 1), int(day or 1))
+            last = first if day else first.replace(day=monthrange(first.year, first.month)[1])
+            last = last if month else first.replace(month=12, day=31)
+            return datetime.combine(last + timedelta(days=1), time(), self._zone).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return None  # an imported number may show a thirteenth month
 
     def render(self, shown: Sequence[str], serial: int) -> str:
         """The number of a serial. ValueError for a serial that the rule cannot write."""
