@@ -102,7 +102,12 @@ class Service:
             Verifier.from_file(given(settings.jwks_file), settings.token_issuer, settings.token_audience),
             [
                 identities(application),
-                numbers(Numbers(self.log, clock), Rules(self.log, clock), Leases(self.log, clock), Questions(self.log)),
+                numbers(
+                    Numbers(self.log, clock),
+                    Rules(self.log, clock),
+                    Leases(self.log, clock),
+                    Questions(self.log, clock),
+                ),
                 assertions(stewardship),
                 reviews(stewardship),
                 comparisons(comparing, application.number_of, self.access.journal),

@@ -64,7 +64,12 @@ async def http(world: World, tmp_path: Path) -> AsyncIterator[Http]:
         Verifier.from_file(jwks, "custlog", "custlog"),
         [
             identities(world.application),
-            numbers(Numbers(world.log, clock), Rules(world.log, clock), Leases(world.log, clock), Questions(world.log)),
+            numbers(
+                Numbers(world.log, clock),
+                Rules(world.log, clock),
+                Leases(world.log, clock),
+                Questions(world.log, clock),
+            ),
             parking(world.consumer.parked, world.consumer.redrive),
         ],
         _ready,

@@ -13,10 +13,11 @@ from services.identity.issuing.desk import numbering_events
 from services.identity.numbering.held import Held, held
 from services.identity.numbering.rule import canonical
 from services.identity.numbering.rule import read as read_default
-from services.identity.numbering.rulebook import RuleBook
+from services.identity.numbering.rulebook import DEFAULT_RULE, RuleBook
 from services.identity.numbering.scheme import Parsed
 from services.identity.numbering.suggest import candidates
 from services.identity.streams import customer_of, number_key, stream_of
+from shared.clock import Clock, SystemClock
 from shared.eventlog.log import Log, Transaction
 from shared.eventlog.mapper import parse
 from shared.eventlog.recorder import reservation_holders, stored_states
@@ -24,7 +25,7 @@ from shared.events.envelope import instant
 
 State = Literal["primary", "alias", "leased", "held_back", "void", "free", "unknown"]
 MOST = 10
-"""So many suggestions are answered."""
+"""So many suggestions are answered, and so many forms of numbers told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +54,21 @@ class Meaning:
 class Questions:
     """Every call raises Unavailable (retry)."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, clock: Clock | None = None) -> None:
         self._log = log
+        self._clock = clock or SystemClock()
 
     async def number(self, text: str, as_of: datetime | None = None, *, suggest: bool = False) -> Meaning:
         """What a number or alias means, or meant at an instant. Never fails for what was typed."""
 
         def work() -> Meaning:
             with self._log.transaction() as tx:
-                return _meaning(tx, text, as_of, suggest=suggest)
+                return _meaning(tx, text, as_of, self._clock.now(), suggest=suggest)
 
         return await self._log.in_thread(work)
 
 
-def _meaning(tx: Transaction, text: str, as_of: datetime | None, *, suggest: bool) -> Meaning:
+def _meaning(tx: Transaction, text: str, as_of: datetime | None, now: datetime, *, suggest: bool) -> Meaning:
     book = number_store.rule_book(tx.cursor)
     typed = canonical(text)
     parsed = book.read(typed)
@@ -76,7 +78,8 @@ def _meaning(tx: Transaction, text: str, as_of: datetime | None, *, suggest: boo
     found = None if owner is None else _numbers_of(tx, book, [owner], as_of).get(owner)
     name = None if found is None else _spelled(found, text, typed)
     if owner is None or found is None or name is None:
-        return _unknown(tx, book, text, parsed, as_of if owner is not None else None, suggest=suggest)
+        nobody = f"nobody had this number at {instant(as_of)}" if owner is not None and as_of is not None else None
+        return _unknown(tx, book, text, parsed, nobody or _wrong(text, parsed, book, now), suggest=suggest)
     customer = customer_of(owner)
     identity, current = _current(tx, book, customer, as_of)
     primary = found.primary is not None and found.primary.number == name
@@ -132,7 +135,7 @@ def _identity(customer: str, moved: Sequence[bytes]) -> str:
 
 
 def _unknown(
-    tx: Transaction, book: RuleBook, text: str, parsed: Parsed | None, as_of: datetime | None, *, suggest: bool
+    tx: Transaction, book: RuleBook, text: str, parsed: Parsed | None, reason: str | None, *, suggest: bool
 ) -> Meaning:
     typed = canonical(text)
     state = "unknown" if parsed is None or not parsed.check_ok else _state(tx, book, parsed)
@@ -142,7 +145,7 @@ def _unknown(
         check_ok=parsed is not None and parsed.check_ok,
         known=False,
         customer=None,
-        reason=_reason(text, parsed, state) if as_of is None else f"nobody had this number at {instant(as_of)}",
+        reason=reason or _reason(state),
         state=state,
         rule=parsed.rule if parsed else None,
         scope=parsed.scope if parsed else None,
@@ -151,11 +154,18 @@ def _unknown(
     )
 
 
-def _reason(text: str, parsed: Parsed | None, state: State) -> str:
-    if parsed is None:
+def _wrong(text: str, parsed: Parsed | None, book: RuleBook, now: datetime) -> str | None:
+    """What is wrong with how a text looks; None if it may be a number."""
+    if parsed is not None:
+        return None if parsed.check_ok else "the check does not fit: a character is wrong or two are swapped"
+    if all(numbering.rule == DEFAULT_RULE for numbering in book.every()):
         return read_default(text).reason or "no numbering rule has this form"
-    if not parsed.check_ok:
-        return "the check does not fit: a character is wrong or two are swapped"
+    looks = [numbering.looks for numbering in book.in_force(now).rules]
+    forms = ", ".join([*looks[:MOST], *(["others"] if len(looks) > MOST else [])])
+    return f"no numbering rule has this form; numbers look like {forms} (# is a digit, ? a letter or digit)"
+
+
+def _reason(state: State) -> str:
     match state:
         case "leased":
             return "this number is leased and was not given to a customer yet"

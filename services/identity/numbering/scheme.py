@@ -177,6 +177,26 @@ class Numbering:
             serial += self._series.characters.index(series) * self._block
         return serial
 
+    @property
+    def looks(self) -> str:
+        """How its numbers look to people: # stands for a digit, ? for a letter or digit."""
+        text = ""
+        for part in self.parts:
+            match part:
+                case Literal():
+                    text += part.text
+                case Date():
+                    text += "#" * part.width
+                case Fact():
+                    text += "?" * part.width
+                case Series():
+                    text += _mark(part.characters)
+                case SerialPart():
+                    text += _mark(part.alphabet) * part.width
+                case Check():
+                    text += _mark(part.scheme.alphabet) * part.scheme.length
+        return f"{text} or longer" if self.rule.overflow == "widen" else text
+
     @cached_property
     def form(self) -> re.Pattern[str]:
         """The form of its canonical numbers, the check left open."""
@@ -244,6 +264,10 @@ class Numbering:
         if self._check is None or not self.rule.without:
             return False
         return any(character in self.rule.without for character in number[-self._check.scheme.length :])
+
+
+def _mark(characters: str) -> str:
+    return "#" if set(characters) <= set(DIGITS) else "?"
 
 
 def _shown_form(part: Fact | Date) -> str:
