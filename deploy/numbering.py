@@ -6,7 +6,7 @@ Personal fields stay sealed: rules cannot ask for them.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,12 @@ def names(identity: Connection) -> dict[str, list[str]]:
 def floors(identity: Connection) -> dict[str, int]:
     """Scope -> the lowest serial that nobody was given yet, of every scope that was ever used."""
     return dict(identity.execute("SELECT scope, next FROM numbering").fetchall())
+
+
+def of_sources(customer: Connection, keys: Collection[str]) -> dict[str, str]:
+    """source:SOURCE:ID -> the customer that a source calls so; one that nobody is called by is missing."""
+    found = customer.execute("SELECT key, owner FROM reservations WHERE key = ANY(%s)", (sorted(keys),)).fetchall()
+    return {key: owner.removeprefix("customer-") for key, owner in found}
 
 
 def registrations(customer: Connection, known: dict[str, list[str]]) -> list[Registration]:

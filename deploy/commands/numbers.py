@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import getpass
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,8 @@ CHANNEL = {"Custlog-Channel": "console", "Custlog-Purpose": "numbering"}
 ROLE = "manager"
 CHUNK = 500
 COLUMNS = ("customer", "number", "kind")
+SOURCE = "source:"
+"""So begins a customer's source and external id."""
 
 
 def rules(home: HomeOption = None, as_json: JsonOption = False) -> None:
@@ -124,13 +126,22 @@ def capacity(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 
 def take_over(
-    file: Annotated[Path, typer.Argument(help="CSV with the columns customer, number, kind.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV with the columns customer (an id, number, alias or source:SOURCE:ID), number and kind."
+        ),
+    ],
     user: UserOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take over numbers of an earlier system. Kind is number, former or foreign; serials go on above them."""
     rows = list(_rows(file))
+    if not rows:
+        raise EmbeddedError(f"{file} holds no rows below its header, so there is nothing to take over.")
+    customers = _of_sources(home, {row["customer"] for row in rows if row.get("customer", "").startswith(SOURCE)})
+    rows = [row | {"customer": customers[row["customer"]]} if row.get("customer") in customers else row for row in rows]
     _report(home, user, "/numbers/imports", rows, {}, as_json=as_json)
 
 
@@ -267,6 +278,13 @@ def _rows(file: Path) -> Iterator[dict[str, str]]:
         raise EmbeddedError(f"{file} is no CSV in UTF-8: {error}.") from error
 
 
+def _of_sources(home: Path | None, keys: Collection[str]) -> dict[str, str]:
+    if not keys:
+        return {}
+    with open_history(Home.at(home)) as history:
+        return numbering.of_sources(history.connections["customer"], keys)
+
+
 def _report(
     home: Path | None, user: str | None, path: str, rows: Sequence[Any], more: dict[str, Any], *, as_json: bool
 ) -> None:
@@ -275,9 +293,10 @@ def _report(
         answer = _send(home, user, "POST", path, {"rows": rows[start : start + CHUNK], **more})
         told["changed"] += answer["changed"]
         told["refused"] += answer["refused"]
-        for row in answer["rows"]:
+        for place, row in enumerate(answer["rows"], start + 1):
             if row["error"]:
-                STDERR.print(f"{row['customer']}: {row['error']}", highlight=False, markup=False, soft_wrap=True)
+                text = f"row {place}, {row['customer'] or 'no customer'}: {row['error']}"
+                STDERR.print(text, highlight=False, markup=False, soft_wrap=True)
     _tell(told, f"{told['rows']} rows: {told['changed']} changed, {told['refused']} refused.", as_json=as_json)
     if told["refused"]:
         raise typer.Exit(1)

@@ -14,7 +14,7 @@ from services.identity.numbering.rule import canonical
 from services.identity.numbering.rulebook import RuleBook
 from services.identity.numbering.scheme import Issued, Numbering
 from services.identity.streams import number_key
-from shared.errors import Conflict
+from shared.errors import Conflict, NotFound
 from shared.events.identity import NumberAssigned
 
 
@@ -92,6 +92,14 @@ class Allocation:
 def assigned(issued: Issued) -> NumberAssigned:
     """The event that gives an issued number to a customer."""
     return NumberAssigned(number=issued.number, rule=issued.rule, serial=issued.serial)
+
+
+def issuing(book: RuleBook, rule_id: str) -> Numbering:
+    """The rule of this id that gives numbers. Raises NotFound (rejected)."""
+    numbering = book.rule(rule_id)
+    if numbering is None or numbering.rule.use != "issue":
+        raise NotFound(f"there is no numbering rule {rule_id} that issues numbers; see custlog numbers rules")
+    return numbering
 
 
 def key_of(number: str) -> str:

@@ -11,6 +11,7 @@ from services.identity import number_store, store
 from services.identity.commands import Answer, run
 from services.identity.domain.identities import Identities
 from services.identity.numbering import rule as numbering
+from services.identity.numbering.personal import personal
 from services.identity.stewardship import Assert, Stewardship
 from services.identity.streams import number_key, stream_of
 from shared.errors import FieldError, Invalid
@@ -86,6 +87,9 @@ class IdentityApplication:
         """Another number for a customer. Raises NotFound, Invalid, AlreadyReserved if it leads elsewhere."""
         if is_uuid(command.alias) or command.alias.startswith(NOT_FOR_ALIASES):
             raise _mistakable("has the form of an id, or of an external id with its source", "another reference")
+        if (what := personal(command.alias)) is not None:
+            wrong: FieldError = {"field": "alias", "message": f"is {what}"}
+            raise Invalid("personal data never stands in an alias, which everybody sees", errors=[wrong])
         key = number_key(command.alias)
 
         def decide(tx: Transaction, _: Identities) -> Answer:

@@ -68,7 +68,7 @@ class Office:
         self.numbers = Numbers(self.log, self.clock)
         self.rules = Rules(self.log, self.clock)
         self.leases = Leases(self.log, self.clock)
-        self.questions = Questions(self.log)
+        self.questions = Questions(self.log, self.clock)
 
     def at(self, step: str) -> None:
         if step == self.dies_at:
@@ -250,8 +250,8 @@ def test_rows_are_refused_one_by_one(office: Office) -> None:
 
     assert [(answer.error is None, answer.changed) for answer in answers] == [(False, False), (True, True)]
     assert "not known here" in (answers[0].error or "")
-    (unknown,) = office.assign(Assignment(customer=ann), rule="no.such.rule")
-    assert "no numbering rule" in (unknown.error or "")
+    with pytest.raises(NotFound, match=r"no numbering rule no\.such\.rule"):
+        office.assign(Assignment(customer=ann), Assignment(customer=stranger), rule="no.such.rule")
 
 
 def test_a_vanity_number_is_given_by_hand_and_once(office: Office) -> None:
@@ -346,6 +346,77 @@ def test_numbers_of_an_earlier_system_lead_to_their_customers_and_ours_go_on_abo
     (later,) = office.register(1)
     assert office.means(render(501)).customer == later
     assert not any(answer.changed for answer in office.take_over(KnownNumber(customer=ann, number="K0000182")))
+
+
+def test_a_row_that_is_not_well_written_is_refused_and_the_others_are_taken(office: Office) -> None:
+    (ann,) = office.register(1)
+
+    answers = office.take_over(
+        KnownNumber(),
+        KnownNumber(customer="Ann/Lee", number="OLD-1"),
+        KnownNumber(customer=ann),
+        KnownNumber(customer=ann, number="OLD/1"),
+        KnownNumber(customer=ann, number="OLD\x00"),
+        KnownNumber(customer=ann, number="OLD-1", kind="older"),
+        KnownNumber(customer=ann, number="source:crm:1"),
+        KnownNumber(customer=ann, number="1980-01-02"),
+        KnownNumber(customer=ann, number="OLD-2"),
+        KnownNumber(customer="nobody", number="OLD-3"),
+    )
+
+    assert [answer.error is None for answer in answers] == [False] * 8 + [True, False]
+    assert office.means("OLD-2").customer == ann
+    assert "a date" in (answers[7].error or "")
+    assert office.take_over() == []
+
+
+def test_a_row_may_name_its_customer_by_a_number_or_an_alias(office: Office) -> None:
+    ann, bob = office.register(2)
+
+    answers = office.take_over(
+        KnownNumber(customer=render(1).lower(), number="OLD-1"),
+        KnownNumber(customer=bob, number="OLD-2"),
+    )
+    (by_alias,) = office.take_over(KnownNumber(customer="OLD-2", number="OLD-3", kind="foreign"))
+
+    assert [answer.customer for answer in (*answers, by_alias)] == [ann, bob, bob]
+    assert [office.means(f"OLD-{n}").customer for n in (1, 2, 3)] == [ann, bob, bob]
+
+
+@pytest.mark.parametrize("text", ["1980-01-02", "1980.01.02", "02.01.1980", "+491701234567", "ann@example.org"])
+def test_what_is_evidently_personal_is_no_number_and_no_alias(office: Office, text: str) -> None:
+    (ann,) = office.register(1)
+
+    (answer,) = office.take_over(KnownNumber(customer=ann, number=text))
+
+    assert "personal data" in (answer.error or "")
+    if "@" not in text and "+" not in text:
+        with pytest.raises(Invalid, match="personal data"):
+            at_once(office.application.add_alias(ann, AddAlias(alias=text, kind="former"), cause(), b"1"))
+
+
+@pytest.mark.parametrize(
+    "text", ["19800102", "01021980", "491701234567", "01701234567", "1980-13-02", "1980-01", "12-01-1980", "198001-02"]
+)
+def test_what_may_be_a_number_of_an_earlier_system_is_taken(office: Office, text: str) -> None:
+    (ann,) = office.register(1)
+
+    (answer,) = office.take_over(KnownNumber(customer=ann, number=text))
+
+    assert answer.error is None
+
+
+def test_a_number_of_no_form_is_told_the_forms_of_the_rules_in_force(office: Office) -> None:
+    assert office.means("X1").reason == "a customer number starts with C"
+    series = NumberingRule(
+        id="s.v1", template="S{series:XY}{mm}{kind:map(person=P,*=X)}{seq:2}", overflow="next_prefix"
+    )
+    office.set(REGION, series)
+
+    assert office.means("X1").reason == (
+        "no numbering rule has this form; numbers look like R??-####-####? or longer, S?##?##, C######## or longer "
+        "(# is a digit, ? a letter or digit)"
+    )
 
 
 def test_merging_and_separating_restores_the_exact_pair_of_numbers(office: Office) -> None:

@@ -44,6 +44,7 @@ STAND_INS = {
     "services.identity.issuing.desk.stored_states": _stored_states,
     "services.identity.issuing.leases.number_store": memory_numbers,
     "services.identity.issuing.leases.reservation_holders": _reservation_holders,
+    "services.identity.issuing.numbers.number_store": memory_numbers,
     "services.identity.issuing.questions.number_store": memory_numbers,
     "services.identity.issuing.questions.reservation_holders": _reservation_holders,
     "services.identity.issuing.questions.store": memory_identity,

@@ -12,6 +12,8 @@ from shared.events.numbering import NumberingRule
 
 MAX_ROWS = 500
 MAX_LEASED = 10_000
+Given = Annotated[str, Field(max_length=200)]
+"""As it stands in somebody's file."""
 Shown = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\-]{0,63}$")]
 
 
@@ -52,23 +54,29 @@ class Assign(Command):
 
 
 class KnownNumber(Command):
-    """A number that a customer had before: its `number` from now on, or a `former` or `foreign` alias."""
+    """A number that a customer had before: its `number` from now on, or a `former` or `foreign` alias.
 
-    customer: Id
-    number: Shown
-    kind: Literal["number", "former", "foreign"] = "former"
+    `customer` is its id, or a number or alias that leads to it. What is wrong with a row is told in its answer.
+    """
+
+    customer: Given = ""
+    number: Given = ""
+    kind: Given = "former"
 
 
 class TakeOver(Command):
     """Numbers of an earlier system, up to 500, each for itself."""
 
-    rows: Annotated[tuple[KnownNumber, ...], Field(min_length=1, max_length=MAX_ROWS)]
+    rows: Annotated[tuple[KnownNumber, ...], Field(max_length=MAX_ROWS)]
 
 
 class RowAnswer(BaseModel):
-    """What became of one row: `changed` is false if it was so before, `error` says why it was refused."""
+    """What became of one row: `changed` is false if it was so before, `error` says why it was refused.
 
-    customer: Id
+    `customer` is its id, or what was given for it where nobody was found.
+    """
+
+    customer: str
     number: str | None = None
     changed: bool = False
     error: str | None = None

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from services.identity import number_store, store
-from services.identity.allocation import Allocation, key_of
+from services.identity.allocation import Allocation, issuing, key_of
 from services.identity.issuing.commands import Assignment, KnownNumber, RowAnswer
 from services.identity.issuing.streams import appended, cause_for, stream_about
 from services.identity.numbering.facts import Facts
@@ -15,7 +15,7 @@ from services.identity.numbering.held import Held, becomes_primary, held
 from services.identity.numbering.rule import canonical
 from services.identity.numbering.rulebook import RuleBook
 from services.identity.numbering.scheme import Numbering
-from services.identity.streams import number_key, stream_of
+from services.identity.streams import customer_of, number_key, stream_of
 from shared.errors import AlreadyReserved, Conflict, CustlogError, Invalid, NotFound
 from shared.eventlog.commit import Append, Commit
 from shared.eventlog.log import Transaction
@@ -39,7 +39,10 @@ class Desk:
     """One transaction over the numbers of some customers. It holds the log's lock."""
 
     def __init__(self, tx: Transaction, now: datetime, rows: Sequence[Assignment | KnownNumber]) -> None:
-        customers = [row.customer for row in rows]
+        references = sorted({row.customer for row in rows if not is_uuid(row.customer)})
+        self._named = _named(tx, references)
+        customers = [self._named.get(row.customer, row.customer) for row in rows]
+        customers = [customer for customer in customers if is_uuid(customer)]
         numbers = [row.number for row in rows if row.number is not None]
         self._tx = tx
         self._now = now
@@ -58,8 +61,12 @@ class Desk:
 
     def take(self, row: Any, decide: Decide, cause: Cause) -> RowAnswer:
         """Decides one row; what it is refused for is in its answer."""
-        customer = row.customer
+        customer = self._named.get(row.customer, row.customer)
+        if customer != row.customer:
+            row = row.model_copy(update={"customer": customer})
         try:
+            if not is_uuid(customer):
+                raise NotFound("no customer has this number or alias; check it, or give the customer's id")
             if customer not in self._before:
                 raise NotFound(f"customer {customer} is not known here (yet); check the id or try again later")
             events, number, reserve = decide(self, row)
@@ -103,9 +110,7 @@ class Desk:
         return self._candidates
 
     def _by_name(self, rule_id: str, facts: Facts) -> list[Candidate]:
-        numbering = self._book.rule(rule_id)
-        if numbering is None or numbering.rule.use != "issue":
-            raise NotFound(f"there is no numbering rule {rule_id} that issues numbers")
+        numbering = issuing(self._book, rule_id)
         shown = numbering.shown(facts, self._now) if numbering.matches(facts) else None
         return [] if shown is None else [(numbering, shown)]
 
@@ -133,8 +138,6 @@ class Desk:
     def known(self, row: KnownNumber) -> Decision:
         """A number that the customer had in an earlier system."""
         now = self._held(row.customer)
-        if is_uuid(row.number) or row.number.startswith("source:"):
-            raise Invalid("this number could be mistaken for an id, or an external id with its source")
         parsed = self._book.read(canonical(row.number))
         if parsed is not None and not parsed.check_ok:
             raise Invalid(f"it has the form of rule {parsed.rule}, and its check does not fit")
@@ -189,6 +192,19 @@ class Desk:
         stream, about = stream_about(event.scope)
         version = number_store.version(self._tx.cursor, stream)
         return Commit(cause_for(cause, event.scope, version), (Append(stream, about, version, [event]),))
+
+
+def _named(tx: Transaction, references: Sequence[str]) -> dict[str, str]:
+    """Number or alias -> the customer that it leads to; one that leads to nobody is missing."""
+    if not references:
+        return {}
+    owners = reservation_holders(tx.cursor, sorted({key for name in references for key in _keys(name)}))
+    found = {name: next((owners[key] for key in _keys(name) if key in owners), None) for name in references}
+    return {name: customer_of(owner) for name, owner in found.items() if owner is not None}
+
+
+def _keys(name: str) -> tuple[str, str]:
+    return number_key(name), key_of(name)
 
 
 def _key(number: str, *, own: bool) -> str:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from services.identity import number_store
-from services.identity.allocation import Allocation, UsedUp, key_of
+from services.identity.allocation import Allocation, UsedUp, issuing, key_of
 from services.identity.issuing.commands import Lease
 from services.identity.issuing.streams import appended, cause_for, stream_about
 from services.identity.numbering.rulebook import RuleBook
@@ -119,9 +119,7 @@ def _lease(tx: Transaction, command: Lease, cause: Cause, digest: bytes, now: da
 
 
 def _leasing(book: RuleBook, rule_id: str) -> Numbering:
-    numbering = book.rule(rule_id)
-    if numbering is None or numbering.rule.use != "issue":
-        raise NotFound(f"there is no numbering rule {rule_id} that issues numbers")
+    numbering = issuing(book, rule_id)
     if numbering.rule.gaps != "leases":
         raise Conflict(f"rule {rule_id} is to have no gaps, so its numbers are not leased; set gaps to leases")
     return numbering

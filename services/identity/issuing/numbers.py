@@ -6,10 +6,14 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from services.identity import number_store
+from services.identity.allocation import issuing
 from services.identity.issuing.commands import MAX_ROWS, Assign, Assignment, KnownNumber, RowAnswer, TakeOver
 from services.identity.issuing.desk import Decide, Decision, Desk
+from services.identity.issuing.given import refused
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.eventlog.log import Log
@@ -37,7 +41,12 @@ class Numbers:
         self._writing: asyncio.Task[None] | None = None
 
     async def assign(self, command: Assign, cause: Cause) -> list[RowAnswer]:
-        """Gives numbers. Who has one of the same rule and scope keeps it; a number of another rule becomes an alias."""
+        """Gives numbers. Who has one of the same rule and scope keeps it; a number of another rule becomes an alias.
+
+        Raises NotFound for a rule that there is not, before any row is looked at.
+        """
+        if command.rule is not None:
+            await self._log.in_thread(partial(self._check, command.rule))
 
         def decide(desk: Desk, row: Assignment) -> Decision:
             if row.number is not None:
@@ -52,7 +61,14 @@ class Numbers:
         def decide(desk: Desk, row: KnownNumber) -> Decision:
             return desk.known(row)
 
-        return await self._rows(command.rows, cause, decide)
+        known = [refused(row) for row in command.rows]
+        sound = [row for row, answer in zip(command.rows, known, strict=True) if answer is None]
+        decided = iter(await self._rows(sound, cause, decide) if sound else ())
+        return [next(decided) if answer is None else answer for answer in known]
+
+    def _check(self, rule_id: str) -> None:
+        with self._log.transaction() as tx:
+            issuing(number_store.rule_book(tx.cursor), rule_id)
 
     async def _rows(self, rows: Sequence[Any], cause: Cause, decide: Decide) -> list[RowAnswer]:
         future = asyncio.get_running_loop().create_future()
