@@ -9,6 +9,7 @@ from deploy.embedded.home import PROJECT
 from deploy.numbering import read_rules
 from services.identity.numbering.check import SCHEMES
 from services.identity.numbering.lint import lint
+from services.identity.numbering.rule import render
 from services.identity.numbering.rulebook import RuleBook
 from shared.events.numbering import NumberingRule
 
@@ -20,6 +21,10 @@ def test_the_rules_that_the_page_shows_may_be_set(tmp_path: Path) -> None:
     file.write_text(PAGE.split("```toml\n")[1].split("```")[0], encoding="utf-8")
 
     assert lint(read_rules(file), RuleBook()) == []
+
+
+def test_the_number_that_the_page_shows_is_the_first_one() -> None:
+    assert f"`{render(1)}`" in PAGE
 
 
 def test_the_page_tells_every_field_check_and_command() -> None:
