@@ -6,8 +6,8 @@ Personal fields stay sealed: rules cannot ask for them.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,14 @@ _RULES = TypeAdapter(tuple[NumberingRule, ...])
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The numbers that were given to a customer, the newest last, and its aliases."""
+
+    numbers: list[str] = field(default_factory=list)
+    aliases: list[str] = field(default_factory=list)
+
+
 def read_rules(file: Path) -> tuple[NumberingRule, ...]:
     """The rules of a TOML or JSON file, `[[rules]]` each. EmbeddedError for a file that holds none."""
     try:
@@ -50,12 +58,15 @@ def read_rules(file: Path) -> tuple[NumberingRule, ...]:
         raise EmbeddedError(f"{file}: {wrong}.") from None
 
 
-def names(identity: Connection) -> dict[str, list[str]]:
-    """Customer -> every number and alias that leads to it, the newest number last."""
-    found: dict[str, list[str]] = {}
+def names(identity: Connection) -> dict[str, Names]:
+    """What leads to each customer that has a number."""
+    found: dict[str, Names] = {}
     for event in _events(identity, AliasAdded.stored_type(), NumberAssigned.stored_type()):
-        name = event.data.number if isinstance(event.data, NumberAssigned) else getattr(event.data, "alias", "")
-        found.setdefault(event.customer, []).append(name)
+        known = found.setdefault(event.customer, Names())
+        if isinstance(event.data, NumberAssigned):
+            known.numbers.append(event.data.number)
+        elif isinstance(event.data, AliasAdded):
+            known.aliases.append(event.data.alias)
     return found
 
 
@@ -70,14 +81,16 @@ def of_sources(customer: Connection, keys: Collection[str]) -> dict[str, str]:
     return {key: owner.removeprefix("customer-") for key, owner in found}
 
 
-def registrations(customer: Connection, known: dict[str, list[str]]) -> list[Registration]:
+def registrations(customer: Connection, known: Mapping[str, Names]) -> list[Registration]:
     """Everybody in the order of their registration, with the open facts as they are now."""
     found: dict[str, Registration] = {}
     types = (CustomerRegistered.stored_type(), Classified.stored_type(), Tagged.stored_type())
     for event in _events(customer, *types):
         if isinstance(event.data, CustomerRegistered):
-            names = tuple(known.get(event.customer, ()))
-            found[event.customer] = Registration(event.customer, moment(event.recorded_at), facts_of(event), names)
+            its = known.get(event.customer, Names())
+            found[event.customer] = Registration(
+                event.customer, moment(event.recorded_at), facts_of(event), tuple(its.numbers), tuple(its.aliases)
+            )
         elif event.customer in found:
             found[event.customer] = _changed(found[event.customer], event)
     return list(found.values())

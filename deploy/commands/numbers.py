@@ -92,7 +92,8 @@ def dry_run(file: FileArgument, home: HomeOption = None, as_json: JsonOption = F
         known = numbering.names(history.connections["identity"])
         floors = numbering.floors(history.connections["identity"])
         people = numbering.registrations(history.connections["customer"], known)
-    told = rehearse(ready, people, (name for found in known.values() for name in found), datetime.now(UTC), floors)
+    taken = (name for found in known.values() for name in (*found.numbers, *found.aliases))
+    told = rehearse(ready, people, taken, datetime.now(UTC), floors)
     if as_json:
         print_json(asdict(told))
     else:

@@ -160,12 +160,12 @@ def test_a_dry_run_leaves_numbers_of_rules_in_use_alone_and_goes_on_above_them()
     rules = rules_set(REGION, DEFAULT_RULE)
     there = [Registration(f"c{n}", NOON, Facts("organisation"), (render(n),)) for n in (1, 2)]
     moves = Registration("c3", NOON, GERMAN, (render(3),))
-    imported = Registration("c4", NOON, Facts("organisation"), ("OLD7",))
+    imported = Registration("c4", NOON, Facts("organisation"), aliases=("OLD7", render(9)))
 
-    told = rehearse(rules, [*there, moves, imported], [render(n) for n in (1, 2, 3)], NOON, {"customer": 4})
+    told = rehearse(rules, [*there, moves, imported], [render(n) for n in (1, 2, 3, 9)], NOON, {"customer": 10})
 
     assert (told.collided, told.kept) == (0, 2)
-    assert [number for _, number, _ in told.examples][::3] == [render(1), render(4)]
+    assert [number for _, number, _ in told.examples][::3] == [render(1), render(10)]
     assert told.by_rule == {"region.v1": 1, "numbering.default.v1": 3}
     assert [(found.scope, found.used) for found in told.capacities] == [("region.v1/DE-2026", 1), ("customer", 3)]
 

@@ -20,12 +20,13 @@ NONE: Mapping[str, int] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A customer as numbering sees it, and the numbers and aliases it has, its number now the last."""
+    """A customer as numbering sees it, the numbers that were given to it, the newest last, and its aliases."""
 
     customer: str
     at: datetime
     facts: Facts
-    names: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ def rehearse(
         number = _number(rules, registration, floors, scopes, told)
         if number is None:
             told.unnumbered += 1
-        elif canonical(number) in holders and canonical(number) not in set(map(canonical, registration.names)):
+        elif canonical(number) in holders and not _has(registration, number):
             told.collided += 1
             told.collisions += [(registration.customer, number)] if told.collided <= SHOWN else []
     told.capacities = [
@@ -114,7 +115,7 @@ def _number(
         if name not in scopes:
             scopes[name] = _Scope(numbering, floors.get(name, numbering.rule.start), registration.at)
         scope = scopes[name]
-        number = _kept(numbering, name, registration.names)
+        number = _kept(numbering, name, registration.numbers)
         if number is not None:
             told.kept += 1
         else:
@@ -133,11 +134,15 @@ def _number(
     return None
 
 
-def _kept(numbering: Numbering, scope: str, names: Sequence[str]) -> str | None:
+def _has(registration: Registration, number: str) -> bool:
+    return canonical(number) in set(map(canonical, (*registration.numbers, *registration.aliases)))
+
+
+def _kept(numbering: Numbering, scope: str, numbers: Sequence[str]) -> str | None:
     """The number that a customer has of this rule and scope, or of another scope if who moves keeps it."""
-    for name in reversed(names):
-        parsed = numbering.read(canonical(name))
+    for number in reversed(numbers):
+        parsed = numbering.read(canonical(number))
         if parsed is not None and parsed.check_ok and parsed.scope == scope:
-            return name
-    last = numbering.read(canonical(names[-1])) if names and numbering.rule.on_move == "keep" else None
-    return names[-1] if last is not None and last.check_ok else None
+            return number
+    last = numbering.read(canonical(numbers[-1])) if numbers and numbering.rule.on_move == "keep" else None
+    return numbers[-1] if last is not None and last.check_ok else None
