@@ -42,12 +42,14 @@ class Candidates(NamedTuple):
     """Pairs to compare, as row numbers left < right, sorted; and what was not compared.
 
     `skipped` are keys over the cap, by kind; `weak` counts pairs that share a key and too little to be compared.
+    `keyless` says which of them share none, where all pairs of a small file are compared.
     """
 
     left: Numbers
     right: Numbers
     skipped: tuple[Skipped, ...]
     weak: int = 0
+    keyless: NDArray[np.bool_] | None = None
 
 
 class Keyed(NamedTuple):
@@ -87,13 +89,14 @@ def joined(parts: Sequence[Keyed]) -> Keyed:
 
 def candidates(found: Keyed, records: int, model: Model) -> Candidates:
     """All pairs that share a key under the cap; the cap gives way where a small file can afford more."""
-    if records <= ALL_PAIRS:
-        left, right = np.triu_indices(records, 1)
-        return Candidates(left.astype(np.int64), right.astype(np.int64), ())
     order = np.argsort(found.hashes, kind="stable")
     hashes, rows, kinds = found.hashes[order], found.rows[order], found.kinds[order]
     starts = np.flatnonzero(np.r_[True, hashes[1:] != hashes[:-1]]) if len(hashes) else np.zeros(0, np.int64)
     sizes = np.diff(np.r_[starts, len(hashes)])
+    if records <= ALL_PAIRS:
+        left, right = (rows_.astype(np.int64) for rows_ in np.triu_indices(records, 1))
+        sharing, _ = _pairs(rows, starts[sizes > 1], sizes[sizes > 1], records)
+        return Candidates(left, right, (), keyless=~np.isin(left * records + right, sharing))
     cap = _cap(sizes, records, model)
     used = (sizes > 1) & (sizes <= cap)
     pairs, shared = _pairs(rows, starts[used], sizes[used], records)

@@ -28,8 +28,10 @@ SAME_PRIOR = 200.0
 """Pairs that the shipped shares of duplicates count for."""
 APART_PRIOR = 2000.0
 """Pairs that the shipped shares of strangers count for."""
-PRIORS: Mapping[str, tuple[float, float]] = MappingProxyType({"household": (8.0, 24.0), "names": (24.0, 24.0)})
-"""Pairs with the evidence of a limit that are one person, and that are not, which are added to those of the file."""
+LIMIT_PRIOR = 32.0
+"""Pairs with the evidence of a limit that the first guess counts for."""
+NAMESAKES = 0
+"""The first guess of how many with one name are one, in thousandths of a bit: half of them, until a file says more."""
 NAME_FIELDS = [FIELDS.index(name) for name in ("given", "family", "order", "middle")]
 RELATIVES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
@@ -128,10 +130,10 @@ def _limits(base: Model, model: Model, vectors: Vectors, sums: Sums) -> Limits:
     ratio = np.ones(len(shared))
     for name, apart in RELATIVES.items():
         ratio *= (_same_shares(model, name) / np.array(apart))[shared[:, FIELDS.index(name)]]
-    household = round(1000 * _share(ratio, PRIORS["household"]))
+    household = round(1000 * _share(ratio, base.limits.household))
     named = sums.named > STRONG
     rest = sums.parts[named].sum(axis=1) - sums.parts[named][:, NAME_FIELDS].sum(axis=1)
-    names = round(1000 * _share(np.exp2(np.clip(rest / 1000, -20, 20)), PRIORS["names"]))
+    names = round(1000 * _share(np.exp2(np.clip(rest / 1000, -20, 20)), NAMESAKES))
     up = household - base.limits.household
     return msgspec.structs.replace(
         base.limits,
@@ -142,13 +144,13 @@ def _limits(base: Model, model: Model, vectors: Vectors, sums: Sums) -> Limits:
     )
 
 
-def _share(ratio: NDArray[np.float64], prior: tuple[float, float]) -> float:
-    """The share of pairs that are one, as bits, where each has this likelihood ratio."""
-    yes, no = prior
-    one = yes / (yes + no)
+def _share(ratio: NDArray[np.float64], guess: int) -> float:
+    """The share of pairs that are one, as bits, where each has this likelihood ratio; `guess` is in thousandths."""
+    before = 1 / (1 + 2 ** (-guess / 1000))
+    one = before
     for _ in range(ROUNDS):
         chances = one * ratio / (one * ratio + 1 - one)
-        one = (float(chances.sum()) + yes) / (len(ratio) + yes + no)
+        one = (float(chances.sum()) + LIMIT_PRIOR * before) / (len(ratio) + LIMIT_PRIOR)
     return log2(one / (1 - one))
 
 

@@ -91,7 +91,10 @@ def _compare(a: PersonName, b: PersonName, frequencies: Frequencies) -> Names:
 
 
 def _both_common(a: str, b: str, frequencies: Frequencies) -> bool:
+    """Whether these are two names that many have, and begin unlike each other."""
     first, other = a.split(" ", 1)[0], b.split(" ", 1)[0]
+    if first[0] == other[0]:
+        return False  # Ann and Anna, Jon and John: forms of one name
     if one_slip(first, other):
         a, b = first, other
     return max(frequencies.rarity("given", a), frequencies.rarity("given", b)) < _COMMON

@@ -55,7 +55,8 @@ def resolve(
     found = candidates(joined(over(_keyed, (rows, model), len(rows), RECORDS, processes)), len(rows), model)
     vectors = concatenate(over(_compare, (rows, found, model), len(found.left), CHUNK, processes))
     if adapt:
-        model = fit(vectors, rows, model)
+        # Pairs without a key are strangers, and so many that sparse ones among them would pass for duplicates.
+        model = fit(vectors if found.keyless is None else vectors.of(~found.keyless), rows, model)
     weights = _weights(vectors, model)
     keep = (weights >= min(model.review, model.merge)).nonzero()[0]
     left, right = found.left[keep].tolist(), found.right[keep].tolist()

@@ -23,6 +23,10 @@ class Vectors(NamedTuple):
         """Some of the rows."""
         return Vectors(self.codes[start:end:step], self.rarities[start:end:step])
 
+    def of(self, chosen: NDArray[np.bool_]) -> Vectors:
+        """The chosen rows."""
+        return Vectors(self.codes[chosen], self.rarities[chosen])
+
 
 def stack(levels: Iterable[Levels]) -> Vectors:
     """Arrays of compared pairs, one row each."""

@@ -229,7 +229,7 @@ def test_a_model_in_the_shadow_tells_what_it_would_change(custlog: Run, tmp_path
 
 
 def test_models_in_the_shadow_can_be_weighed_by_as_they_are(custlog: Run, tmp_path: Path) -> None:
-    generate(90, 4).write(tmp_path / "r.csv", tmp_path / "t.csv")
+    generate(300, 7).write(tmp_path / "r.csv", tmp_path / "t.csv")
     custlog("match", "r.csv", "--as-is", "--out", "as-is.csv")
     custlog("match", "r.csv", "--out", "adapted.csv")
 
