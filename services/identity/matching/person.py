@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from services.identity.matching.frequencies import Frequencies, birth_key, han_parts
@@ -71,6 +72,8 @@ def _compare(a: PersonName, b: PersonName, frequencies: Frequencies) -> Names:
     if given == _CLOSE and (a.han or b.han) and not one_slip(a_given, b_given):
         # Two letters are another syllable, that is another name: brothers and sisters often share the other one.
         given = _SIMILAR
+    if given == _CLOSE and a.han and b.han and _heard(a_given) != _heard(b_given):
+        given = _SIMILAR
     if given == _CLOSE and _both_common(a_given, b_given, frequencies):
         # A slip makes a name that nobody has. Mary and Gary are two people.
         given = _SIMILAR
@@ -88,6 +91,14 @@ def _compare(a: PersonName, b: PersonName, frequencies: Frequencies) -> Names:
         middle,
         suffix,
     )
+
+
+def _heard(given: str) -> str:
+    """Pinyin without what many do not hear: zh and z, ing and in. Who writes characters mistakes nothing else."""
+    return _UNHEARD.sub("", given)
+
+
+_UNHEARD = re.compile(r"(?<=[zcs])h|(?<=[aei]n)g")
 
 
 def _both_common(a: str, b: str, frequencies: Frequencies) -> bool:

@@ -159,6 +159,7 @@ def test_a_company_is_not_its_branch_whatever_its_foreign_name_leaves_out() -> N
         ("李军鹏", "李军航", "similar"),  # brothers: they share a syllable
         ("郭倩凤", "Guo Qianying", "similar"),
         ("李静安", "李金安", "close"),  # jing and jin: one slip of whoever heard it
+        ("李凤颖", "李凤永", "similar"),  # ying and yong sound unlike each other
         ("Jonathan Miller", "Johnatan Miller", "close"),
     ],
 )
