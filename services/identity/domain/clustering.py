@@ -90,6 +90,15 @@ def cluster(
     members = {customer: {customer} for customer in customers}
     accepted: list[tuple[Pair, Scored | None]] = []
     held: list[Held] = []
+    asked: dict[tuple[str, int, str, int], str | None] = {}
+
+    def against(left: set[str], right: set[str]) -> str | None:
+        # Two sides have many pairs, and only grow: the oldest member and the number tell one from every other.
+        sides = (min(left), len(left), min(right), len(right))
+        if sides not in asked:
+            asked[sides] = guard(left, right)
+        return asked[sides]
+
     here = [said for said in sorted(same) if said[0] in members and said[1] in members]
     accepted.extend((said, None) for said in here if _unite(members, said))
     silent = {end for said in here for end in said}
@@ -97,7 +106,7 @@ def cluster(
         a, b = candidate.ends
         if a not in members or b not in members or members[a] is members[b]:
             continue
-        why = NEVER if across(never, members[a], members[b]) else guard(members[a], members[b])
+        why = NEVER if across(never, members[a], members[b]) else against(members[a], members[b])
         if why in MEANS and not silent.isdisjoint(members[a] | members[b]):
             why = guard(members[a] - silent | {a}, members[b] - silent | {b})
         if why is None:

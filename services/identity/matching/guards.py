@@ -6,13 +6,17 @@ the pair that was held back goes to a person.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice, product
 from types import MappingProxyType
+from typing import TypeVar
 
 from services.identity.matching.model import Model
 from services.identity.matching.person import compare_births, compare_names
 from services.identity.matching.record import Normal
+
+T = TypeVar("T")
 
 MOST = 24
 """Records of one cluster that a guard looks at."""
@@ -30,15 +34,25 @@ def conflict(left: Collection[Normal], right: Collection[Normal], model: Model) 
     return next((name for name, holds in GUARDS.items() if holds(a, b, model)), None)
 
 
-def _most(verdicts: Iterable[bool]) -> bool:
+def _pairs(left: Iterable[T], right: Iterable[T]) -> Iterator[tuple[T, T, int]]:
+    """The distinct values of both sides, and how many pairs of records have them: many of one cluster are alike."""
+    one, two = Counter(left), Counter(right)
+    return ((a, b, times * others) for (a, times), (b, others) in product(one.items(), two.items()))
+
+
+def _most(verdicts: Iterable[tuple[bool, int]]) -> bool:
     """More than half of the pairs that say anything at all."""
-    known = list(verdicts)
-    return 2 * sum(known) > len(known)
+    yes = known = 0
+    for verdict, times in verdicts:
+        yes += times if verdict else 0
+        known += times
+    return 2 * yes > known
 
 
 def _kind(left: tuple[Normal, ...], right: tuple[Normal, ...], _: Model) -> bool:
     """A person is not an organisation."""
-    return _most(a.kind != b.kind for a, b in product(left, right) if a.kind and b.kind)
+    kinds = _pairs((normal.kind for normal in left), (normal.kind for normal in right))
+    return _most((a != b, times) for a, b, times in kinds if a and b)
 
 
 def _code(left: tuple[Normal, ...], right: tuple[Normal, ...], _: Model) -> bool:
@@ -53,12 +67,15 @@ def _code(left: tuple[Normal, ...], right: tuple[Normal, ...], _: Model) -> bool
 
 def _birth(left: tuple[Normal, ...], right: tuple[Normal, ...], model: Model) -> bool:
     """Dates of birth a generation apart, and no code that they share."""
-    if _alone(model) or any(_code_shared(a, b) for a, b in product(left, right)):
+    if _alone(model) or _codes(left) & _codes(right):
         return False
-    levels = (
-        compare_births(a.birth, b.birth, model.guards.years, model.frequencies)[0] for a, b in product(left, right)
-    )
-    return _most(level == 7 for level in levels if level)
+    return _most((level == 7, times) for level, times in _births(left, right, model) if level)
+
+
+def _births(left: tuple[Normal, ...], right: tuple[Normal, ...], model: Model) -> Iterator[tuple[int, int]]:
+    """The levels of their dates of birth, and how many pairs have each."""
+    pairs = _pairs((normal.birth for normal in left), (normal.birth for normal in right))
+    return ((compare_births(a, b, model.guards.years, model.frequencies)[0], times) for a, b, times in pairs)
 
 
 def _generation(left: tuple[Normal, ...], right: tuple[Normal, ...], _: Model) -> bool:
@@ -70,11 +87,11 @@ def _generation(left: tuple[Normal, ...], right: tuple[Normal, ...], _: Model) -
 
 def _given(left: tuple[Normal, ...], right: tuple[Normal, ...], model: Model) -> bool:
     """Other given names, and nothing but what a household shares speaks for one person."""
-    pairs = [(a, b) for a, b in product(left, right) if a.names and b.names]
-    if _alone(model) or not pairs or any(_personal(a, b, model) for a, b in product(left, right)):
+    if _alone(model) or _personal(left, right, model):
         return False
-    levels = [compare_names(a.names, b.names, model.frequencies).given for a, b in pairs]
-    return _most(level == 7 for level in levels if level)
+    names = _pairs((normal.names for normal in left), (normal.names for normal in right))
+    levels = ((compare_names(a, b, model.frequencies).given, times) for a, b, times in names)
+    return _most((level == 7, times) for level, times in levels if level)
 
 
 def _alone(model: Model) -> bool:
@@ -82,21 +99,22 @@ def _alone(model: Model) -> bool:
     return model.limits.household >= ALONE
 
 
-def _code_shared(a: Normal, b: Normal) -> bool:
-    return bool(
-        {(identity.type, identity.value) for identity in a.identities}
-        & {(identity.type, identity.value) for identity in b.identities}
-    )
+def _codes(normals: tuple[Normal, ...]) -> set[tuple[str, str]]:
+    return {(identity.type, identity.value) for normal in normals for identity in normal.identities}
 
 
-def _personal(a: Normal, b: Normal, model: Model) -> bool:
+def _mailboxes(normals: tuple[Normal, ...]) -> set[str]:
+    return {email.address for normal in normals for email in normal.emails}
+
+
+def _personal(left: tuple[Normal, ...], right: tuple[Normal, ...], model: Model) -> bool:
     """Something agrees that people of one household do not share."""
-    if _code_shared(a, b):
+    if _codes(left) & _codes(right):
         return True
-    shared = {email.address for email in a.emails} & {email.address for email in b.emails}
+    shared = _mailboxes(left) & _mailboxes(right)
     if any(model.frequencies.rarity("email", address) >= OWN for address in shared):
         return True
-    return compare_births(a.birth, b.birth, model.guards.years, model.frequencies)[0] in (1, 3)
+    return any(level in (1, 3) for level, _ in _births(left, right, model))
 
 
 def _branch(left: tuple[Normal, ...], right: tuple[Normal, ...], _: Model) -> bool:

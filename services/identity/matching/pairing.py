@@ -51,12 +51,12 @@ def guard_of(normals: Mapping[str, Normal], model: Model) -> Guard:
     """
     known: dict[tuple[str, str, int, int], int] = {}
 
-    def weight(a: str, b: str) -> int:
-        one, other = (normals[end] for end in pair(a, b))
+    def weight(a: str, b: str, marks: Mapping[str, int]) -> int:
+        one, other = pair(a, b)
         # Records change while the guard is in use.
-        asked = (*pair(a, b), hash(one), hash(other))
+        asked = (one, other, marks[one], marks[other])
         if asked not in known:
-            known[asked] = total(compare(one, other, model), model)
+            known[asked] = total(compare(normals[one], normals[other], model), model)
         return max(min(known[asked], BOUND), -BOUND)
 
     def guard(left: Collection[str], right: Collection[str]) -> str | None:
@@ -69,6 +69,7 @@ def guard_of(normals: Mapping[str, Normal], model: Model) -> Guard:
             return found
         cross = list(product(one, other))
         cross = cross[:: max(1, len(cross) // MOST_CROSS)]
-        return "bridge" if sum(weight(a, b) for a, b in cross) < model.guards.floor * len(cross) else None
+        marks = {each: hash(normals[each]) for each in {end for ends in cross for end in ends}}
+        return "bridge" if sum(weight(a, b, marks) for a, b in cross) < model.guards.floor * len(cross) else None
 
     return guard
