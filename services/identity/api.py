@@ -32,12 +32,14 @@ class _Answer(BaseModel):
 class Membership(_Answer):
     """Where customer `a` belongs after the command; `changed` is false if it was so before.
 
+    `recorded` is false for what was said already, and for what a second person has to decide first.
     `request` is there if nothing was done yet, because a second person has to decide first: POST /approvals/{request}.
     """
 
     identity: Id
     members: list[Id]
     changed: bool
+    recorded: bool | None = None
     request: Id | None = None
 
 

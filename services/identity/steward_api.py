@@ -44,13 +44,9 @@ class _Answer(BaseModel):
 
 
 class Asserted(Membership):
-    """As `Membership`; `answered` is the number of questions that one answer was given to.
-
-    `recorded` is false for what was said already, and for what a second person has to decide first.
-    """
+    """As `Membership`; `answered` is the number of questions that one answer was given to."""
 
     answered: int | None = None
-    recorded: bool | None = None
 
 
 class AssertionView(_Answer):
