@@ -96,8 +96,8 @@ async def test_a_person_links_and_separates_customers(world: World, http: Http) 
     await http.link(c, b)
     separated = await http.separate(c, b)
 
-    assert linked.json() == {"identity": a, "members": [a, b], "changed": True}
-    assert separated.json() == {"identity": c, "members": [c], "changed": True}
+    assert linked.json() == {"identity": a, "members": [a, b], "changed": True, "recorded": True}
+    assert separated.json() == {"identity": c, "members": [c], "changed": True, "recorded": True}
     assert world.identities() == {a: a, b: a, c: c}
     assert [(str(row["a"]), str(row["b"])) for row in world.rows("links")] == [(a, b)]
     event = next(event for event in world.events() if isinstance(event.data, Linked))
