@@ -51,6 +51,11 @@ class Candidates(NamedTuple):
     weak: int = 0
     keyless: NDArray[np.bool_] | None = None
 
+    def every(self, step: int) -> Candidates:
+        """Each of so many pairs."""
+        keyless = None if self.keyless is None else self.keyless[::step]
+        return self._replace(left=self.left[::step], right=self.right[::step], keyless=keyless)
+
 
 class Keyed(NamedTuple):
     """One entry per record and key: a hash of the key, the record's row, and the number of the key's kind."""

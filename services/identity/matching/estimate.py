@@ -22,7 +22,7 @@ from services.identity.matching.vectors import Sums, Vectors, stack, totals
 
 ROUNDS = 12
 MOST_PAIRS = 200_000
-"""Pairs that are looked at; of more, evenly spread ones."""
+"""Pairs that a model is fitted to; of more, evenly spread ones."""
 STRANGERS = 20_000
 SAME_PRIOR = 200.0
 """Pairs that the shipped shares of duplicates count for."""
@@ -46,12 +46,18 @@ FIXED = frozenset({"kind", "order", "suffix", "branch", "extra"})
 """Fields whose shares are not estimated: too rare, or not known well enough."""
 
 
-def fit(vectors: Vectors, rows: Rows, model: Model) -> Model:
-    """The model fitted to a file: prior, shares and limits. Deterministic."""
+def spread(pairs: int) -> int:
+    """Every how many of a file's pairs are enough to fit a model to it."""
+    return max(-(-pairs // MOST_PAIRS), 1)
+
+
+def fit(vectors: Vectors, rows: Rows, model: Model, step: int = 1) -> Model:
+    """The model fitted to a file: prior, shares and limits. Deterministic.
+
+    `vectors` are every `step`th of the file's pairs.
+    """
     if len(rows) < 2 or not len(vectors.codes):
         return model
-    step = -(-len(vectors.codes) // MOST_PAIRS)
-    vectors = vectors.part(0, len(vectors.codes), step)
     strangers = _shares(_strangers(rows, model).codes, None)
     base = model
     for _ in range(ROUNDS):

@@ -138,7 +138,7 @@ def values(normal: Normal) -> Iterable[tuple[str, str]]:
 
 
 def birth_key(year: int, month: int, day: int) -> str:
-    return f"{year:04}{month:02}{day:02}"
+    return str(year * 10_000 + month * 100 + day).zfill(8)
 
 
 EMPTY = Frequencies()

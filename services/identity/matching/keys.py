@@ -16,6 +16,11 @@ from services.identity.matching.record import Birth, CompanyName, Email, Home, N
 MOST = 4
 """Names, phones, e-mails and addresses of one record that make keys."""
 
+SUPPORTING = ("word-year:", "word-day:", "word-town:", "word-road:", "door:", "head-place:", "head:")
+"""So begin the keys that are worth no comparison by themselves: of 7,500 pairs that shared one of these alone, two in
+100,000 made-up records reached a question and none was one customer. With any other key they count like the rest.
+"""
+
 _SOUNDS = str.maketrans(
     {"c": "k", "q": "k", "z": "s", "v": "f", "w": "", "h": "", "y": ""} | dict.fromkeys("aeiou", "")
 )

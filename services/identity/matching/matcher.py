@@ -13,14 +13,14 @@ from math import log2
 from typing import NamedTuple, TypeAlias
 
 from services.identity.matching.compare import Band, Levels, band, likely, total
-from services.identity.matching.keys import keys
+from services.identity.matching.keys import SUPPORTING, keys
 from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
 from services.identity.matching.rows import packed, unpacked
 
 _NEAR = 8
 """Records up to which one key is enough for a pair to be compared; of those that more records have, it takes two."""
-_FEW = 600
+FEW = 600
 """Records up to which all that share a key are compared."""
 _BITS = [1000 * bits for bits in range(64)]
 _WORTH = [0, *(round(1000 * log2(size)) for size in range(1, 4096))]
@@ -118,26 +118,30 @@ class Matcher:
     def _find(self, normal: Normal, made: tuple[str, ...], without: int) -> Found:
         near: list[_Block] = []
         wide: list[_Block] = []
+        second: list[_Block] = []
         full: dict[str, list[int]] = {}
         blocks, cap, nearest = self._blocks, self.model.caps.block, self.model.caps.nearest
         whole = _BITS[len(self._rows).bit_length()]
+        # Of somebody who can be reached by nothing else, every key counts.
+        supporting = SUPPORTING if normal.phones or normal.emails or normal.identities else ()
         for key in made:
             block = blocks.get(hash(key))
             if block is None:
                 continue
             if isinstance(block, int):
-                near.append((whole, (block,)))
+                (second if key.startswith(supporting) else near).append((whole, (block,)))
             elif len(block) < cap:
-                (near if len(block) <= _NEAR else wide).append((whole - _WORTH[len(block)], block))
+                to = second if key.startswith(supporting) else near if len(block) <= _NEAR else wide
+                to.append((whole - _WORTH[len(block)], block))
             else:
                 full[key.partition(":")[0]] = block
         crowd = (row for block in full.values() for row in block if row != without)
-        if len(self._rows) <= _FEW:
-            shared = _counted([*near, *wide])
+        if len(self._rows) <= FEW:
+            shared = _counted([*near, *wide, *second])
             shared.pop(without, None)
             rows = [*shared, *(row for row in crowd if row not in shared)]
         else:
-            shared = _shared(near, wide)
+            shared = _shared(near, [*wide, *second])
             shared.pop(without, None)
             rows = _nearest(shared, nearest)
             if not rows:

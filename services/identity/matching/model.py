@@ -112,7 +112,7 @@ class Caps(msgspec.Struct, frozen=True):
 
     block: int = 60
     pairs: int = 40
-    compared: int = 6
+    compared: int = 4
     nearest: int = 5
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from operator import ne
 from typing import NamedTuple
 
 from services.identity.matching.frequencies import Frequencies, birth_key, han_parts
@@ -175,10 +176,7 @@ def _nicknames(a: PersonName, b: PersonName, a_given: str, b_given: str) -> bool
 
 def _root(name: PersonName, given: str) -> str:
     first = given.split(" ", 1)[0]
-    for token, root in zip(name.tokens, name.roots, strict=False):
-        if token == first:
-            return root
-    return first
+    return name.roots[name.tokens.index(first)] if name.roots and first in name.tokens else first
 
 
 def _han_level(level: int, a: str, b: str) -> int:
@@ -207,7 +205,7 @@ def compare_births(a: Birth | None, b: Birth | None, years: int, frequencies: Fr
     slips = _digit_slips(birth_key(*left), birth_key(*right))
     if slips == 1 or (a.year == b.year and a.month == b.day and a.day == b.month):
         return _B_TYPO, 0
-    if sum(x == y for x, y in zip(left, right, strict=True)) == 2:
+    if (a.year == b.year) + (a.month == b.month) + (a.day == b.day) == 2:
         return _B_PARTS, 0
     return (_B_YEAR if a.year == b.year or slips == 2 else _apart(a, b, years)), 0
 
@@ -218,7 +216,9 @@ def _apart(a: Birth, b: Birth, years: int) -> int:
 
 def _digit_slips(a: str, b: str) -> int:
     """Digits that differ, a swap of neighbours counted once."""
-    wrong = [i for i in range(min(len(a), len(b))) if a[i] != b[i]]
-    if len(wrong) == 2 and wrong[1] == wrong[0] + 1 and a[wrong[0]] == b[wrong[1]] and a[wrong[1]] == b[wrong[0]]:
-        return 1
-    return len(wrong)
+    slips: int = sum(map(ne, a, b))
+    if slips == 2:
+        first, second = (i for i in range(len(a)) if a[i] != b[i])
+        if second == first + 1 and a[first] == b[second] and a[second] == b[first]:
+            return 1
+    return slips

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.identity.matching.blocks import Candidates, Keyed, Numbers, Skipped, candidates, joined, keyed
 from services.identity.matching.clusters import Held, Pair, cluster
-from services.identity.matching.compare import Levels, compare
-from services.identity.matching.estimate import fit
+from services.identity.matching.compare import compare, likely
+from services.identity.matching.estimate import fit, spread
 from services.identity.matching.frequencies import learn
 from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
@@ -53,26 +52,45 @@ def resolve(
     rows = Rows(records)
     model = model.fitted(len(rows), learn(rows.normals(), model.frequencies))
     found = candidates(joined(over(_keyed, (rows, model), len(rows), RECORDS, processes)), len(rows), model)
-    vectors = concatenate(over(_compare, (rows, found, model), len(found.left), CHUNK, processes))
+    strong = None
     if adapt:
+        step = spread(len(found.left))
+        some = found.every(step)
+        vectors = concatenate(over(_compare, (rows, some, model), len(some.left), CHUNK, processes))
         # Pairs without a key are strangers, and so many that sparse ones among them would pass for duplicates.
-        model = fit(vectors if found.keyless is None else vectors.of(~found.keyless), rows, model)
-    weights = _weights(vectors, model)
-    keep = (weights >= min(model.review, model.merge)).nonzero()[0]
-    left, right = found.left[keep].tolist(), found.right[keep].tolist()
-    pairs = [
-        Pair(rows.ids[a], rows.ids[b], weight) for a, b, weight in zip(left, right, weights[keep].tolist(), strict=True)
-    ]
+        model = fit(vectors if some.keyless is None else vectors.of(~some.keyless), rows, model, step)
+        if step == 1:
+            strong = _strong(np.arange(len(found.left)), vectors, model)
+    if strong is None:
+        strong = _all(over(_weigh, (rows, found, model), len(found.left), CHUNK, processes))
+    left, right = found.left[strong.places].tolist(), found.right[strong.places].tolist()
+    weights = strong.weights.tolist()
+    pairs = [Pair(rows.ids[a], rows.ids[b], weight) for a, b, weight in zip(left, right, weights, strict=True)]
     pairs.sort(key=lambda pair: (-pair.weight, pair.a, pair.b))
     wanted = {rows.ids[row]: row for row in {*left, *right}}
     result = cluster(pairs, ById(rows, wanted), model)
     return Resolution(result.clusters, tuple(pairs), result.held, model, len(found.left), found.skipped, found.weak)
 
 
-def _weights(vectors: Vectors, model: Model) -> NDArray[np.int64]:
-    """Of all pairs, some at a time: the weights of their fields take much more room than their levels."""
-    parts = [totals(vectors.part(at, at + CHUNK), model).weights for at in range(0, len(vectors.codes), CHUNK)]
-    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+class _Strong(NamedTuple):
+    """The pairs from the review threshold on: their places among all, and their weights."""
+
+    places: Numbers
+    weights: Numbers
+
+
+def _strong(places: Numbers, vectors: Vectors, model: Model) -> _Strong:
+    weights = totals(vectors, model).weights
+    kept = weights >= min(model.review, model.merge)
+    return _Strong(places[kept], weights[kept])
+
+
+def _all(parts: Sequence[_Strong]) -> _Strong:
+    none = np.zeros(0, np.int64)
+    return _Strong(
+        np.concatenate([none, *(part.places for part in parts)]),
+        np.concatenate([none, *(part.weights for part in parts)]),
+    )
 
 
 def _keyed(start: int, end: int, rows: Rows, model: Model) -> Keyed:
@@ -80,13 +98,25 @@ def _keyed(start: int, end: int, rows: Rows, model: Model) -> Keyed:
 
 
 def _compare(start: int, end: int, rows: Rows, found: Candidates, model: Model) -> Vectors:
-    return stack(_levels(rows, found.left[start:end], found.right[start:end], model))
+    return stack(compare(a, b, model) for a, b in _normals(start, end, rows, found))
 
 
-def _levels(rows: Rows, left: Numbers, right: Numbers, model: Model) -> Iterator[Levels]:
+def _weigh(start: int, end: int, rows: Rows, found: Candidates, model: Model) -> _Strong:
+    """Most pairs are given up at their names; those need no array."""
+    least = min(model.review, model.merge)
+    places, levels = [], []
+    for place, (a, b) in enumerate(_normals(start, end, rows, found), start):
+        told = likely(a, b, model, least)
+        if told is not None:
+            places.append(place)
+            levels.append(told)
+    return _strong(np.array(places, np.int64), stack(levels), model)
+
+
+def _normals(start: int, end: int, rows: Rows, found: Candidates) -> Iterator[tuple[Normal, Normal]]:
     """Pairs are sorted by their left record, which is looked up once."""
     last, normal = -1, Normal()
-    for a, b in zip(left.tolist(), right.tolist(), strict=True):
+    for a, b in zip(found.left[start:end].tolist(), found.right[start:end].tolist(), strict=True):
         if a != last:
             last, normal = a, rows.normal(a)
-        yield compare(normal, rows.normal(b), model)
+        yield normal, rows.normal(b)

@@ -19,10 +19,6 @@ class Vectors(NamedTuple):
     codes: NDArray[np.int8]
     rarities: NDArray[np.int16]
 
-    def part(self, start: int, end: int, step: int = 1) -> Vectors:
-        """Some of the rows."""
-        return Vectors(self.codes[start:end:step], self.rarities[start:end:step])
-
     def of(self, chosen: NDArray[np.bool_]) -> Vectors:
         """The chosen rows."""
         return Vectors(self.codes[chosen], self.rarities[chosen])

@@ -6,13 +6,17 @@ import msgspec
 import numpy as np
 import pytest
 
-from services.identity.matching import blocks, resolve
+from services.identity.matching import blocks, estimate, resolve
 from services.identity.matching.blocks import Keyed, candidates, joined, keyed
-from services.identity.matching.model import Caps, shipped
+from services.identity.matching.columns import columns
+from services.identity.matching.compare import Levels, compare, total
+from services.identity.matching.model import Caps, Model, shipped
 from services.identity.matching.normalise.record import normalise
-from services.identity.matching.record import Raw
+from services.identity.matching.record import Normal, Raw
+from services.identity.matching.rows import Rows
 from tests.identity.matching.people import named
 from tests.support.population import generate
+from tests.support.population.records import COLUMNS
 
 MODEL = shipped()
 
@@ -60,3 +64,30 @@ def test_two_processes_find_what_one_does(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert len(alone.pairs) > 20
     assert resolve.resolve(records, MODEL, processes=2) == alone
+
+
+def test_a_model_is_fitted_to_some_pairs_of_a_large_file_and_weighs_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = generate(900, 4)
+    read = columns(COLUMNS)
+    records = [(row["id"], normalise(read.raw([row.get(name, "") for name in COLUMNS]))) for row in made.rows]
+    monkeypatch.setattr(estimate, "MOST_PAIRS", 700)
+    looked_at = []
+
+    def compared(a: Normal, b: Normal, model: Model) -> Levels:
+        looked_at.append((a, b))
+        return compare(a, b, model)
+
+    monkeypatch.setattr(resolve, "compare", compared)
+
+    found = resolve.resolve(records, MODEL)
+
+    rows = Rows(records)
+    model = found.model
+    every = candidates(keyed(rows.normals(), model), len(rows), model)
+    told = zip(every.left.tolist(), every.right.tolist(), strict=True)
+    weights = {
+        (rows.ids[a], rows.ids[b]): total(compare(rows.normal(a), rows.normal(b), model), model) for a, b in told
+    }
+    assert len(looked_at) <= 700 < found.compared == len(weights)
+    assert {(p.a, p.b): p.weight for p in found.pairs} == {k: w for k, w in weights.items() if w >= model.review}
+    assert found.pairs

@@ -3,9 +3,11 @@ from __future__ import annotations
 import random
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.identity.matching import matcher as matching
 from services.identity.matching.keys import keys
 from services.identity.matching.matcher import Matcher
 from services.identity.matching.model import Caps, shipped
@@ -87,6 +89,22 @@ def test_ten_thousand_records_with_one_phone_are_compared_up_to_the_cap_and_the_
     assert "phone" in found.skipped
     assert found.compared <= 20
     assert matcher.over_cap["phone"] == 190
+
+
+def test_a_first_name_and_a_birthday_bring_those_together_whom_nothing_else_leads_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(matching, "FEW", 0)
+    matcher = Matcher(MODEL)
+    matcher.add("stranger", named(given="Robert", family="Zhang", birth="1951-02-03"))
+
+    def compared(**contact: str) -> int:
+        return matcher.find(named(given="Robert", family="Miller", birth="1980-02-03", **contact)).compared
+
+    assert (compared(), compared(phone="+49 30 5550102")) == (1, 0)
+
+    matcher.add("same", named(given="Robert", family="Miler", birth="1980-03-02"))
+    assert compared(phone="+49 30 5550102") == 1
 
 
 def test_a_packed_file_gives_the_same_answer_as_a_list_in_any_order() -> None:
