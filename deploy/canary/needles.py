@@ -17,7 +17,6 @@ from urllib.parse import quote
 from services.identity.matching.customer import normal_of
 from services.identity.matching.features import NOTHING, evolve
 from services.identity.matching.keys import keys
-from services.identity.matching.model import shipped
 from services.identity.matching.spelling import compact, words
 from services.projections.views.directory_keys import last_digits
 from shared.events.envelope import Recorded
@@ -91,7 +90,7 @@ def of_events(events: Iterable[Recorded], customer: str) -> Needles:
     features = NOTHING
     for event in sorted(told, key=lambda each: (each.log, each.stream, each.seq)):
         features = evolve(features, event.data)
-        for key in keys(normal_of(features), shipped()):
+        for key in keys(normal_of(features)):
             forms.setdefault("match key", set()).add(_lower(key))
     left_out = len(texts) - len(kept)
     named = {field: frozenset(found) for field, found in forms.items() if found}

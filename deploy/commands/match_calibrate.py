@@ -98,7 +98,7 @@ def _judged(file: Path, records: Records) -> Iterator[LabelledPair]:
 def _known(file: Path, records: Records, model: Model) -> Iterator[LabelledPair]:
     """The pairs that the matcher would compare, labelled by the truth."""
     clusters = read_clusters(file)
-    found = candidates(keyed(records.normals(), model), len(records.ids), model)
+    found = candidates(keyed(records.normals()), len(records.ids), model)
     for a, b in zip(found.left.tolist(), found.right.tolist(), strict=True):
         left, right = clusters.get(records.ids[a]), clusters.get(records.ids[b])
         if left is not None and right is not None:

@@ -67,7 +67,7 @@ def _blocking(records: Records, known: Clusters, matched: Matched) -> float:
     """The share of true pairs that shared a key, as the run compared them: in the order of ids."""
     rows = sorted(records.items, key=lambda row: row[0])
     model = matched.resolution.model
-    found = candidates(keyed((normal for _, normal in rows), model), len(rows), model)
+    found = candidates(keyed((normal for _, normal in rows)), len(rows), model)
     pairs = ((rows[a][0], rows[b][0]) for a, b in zip(found.left.tolist(), found.right.tolist(), strict=True))
     return reached(pairs, known)
 

@@ -71,7 +71,7 @@ class Service:
         self.log = Log(NAME, settings.postgres_url, self._keyring, clock, on_commit=count_commits(NAME))
         self.access = Recording(settings, self._keyring)
         judge = Judge(model_of(settings.match_model))
-        matching = Matching(fingerprints(keys.blind_index_key, judge.model), judge, tokens(keys.blind_index_key))
+        matching = Matching(fingerprints(keys.blind_index_key), judge, tokens(keys.blind_index_key))
         consumer = make_consumer(self.log, matching)
         self._subscription = subscribe(
             kafka_broker(settings.kafka, NAME),
@@ -95,8 +95,8 @@ class Service:
         stewardship = self._stewardship = Stewardship(self.log, rescore=weighed_again(judge))
         application = IdentityApplication(self.log, stewardship)
         index = keys.blind_index_key
-        self._indexing = Indexing(self.log, fingerprints(index, judge.model))
-        comparing = Comparing(self.log, fingerprints(index, judge.model), tokens(index), judge)
+        self._indexing = Indexing(self.log, fingerprints(index))
+        comparing = Comparing(self.log, fingerprints(index), tokens(index), judge)
         self.app: FastAPI = create_app(
             settings,
             Verifier.from_file(given(settings.jwks_file), settings.token_issuer, settings.token_audience),

@@ -50,7 +50,7 @@ STEPS = 70
 MORTALITY = 0.04
 """How probable it is to die at any step at which one can."""
 START_MS = 1_800_000_000_000
-MATCHING = Matching(fingerprints(b"k" * 32, shipped()), Judge(shipped()))
+MATCHING = Matching(fingerprints(b"k" * 32), Judge(shipped()))
 
 
 class Simulation:

@@ -71,7 +71,7 @@ def access(postgres_url: Callable[[str], str], world: World) -> Iterator[Log]:
 @pytest.fixture
 async def asker(world: World, access: Log, tmp_path: Path) -> AsyncIterator[Asker]:
     issuer, judge = tmp_path / "issuer", Judge(shipped())
-    comparing = Comparing(world.log, fingerprints(KEY, judge.model), tokens(KEY), judge)
+    comparing = Comparing(world.log, fingerprints(KEY), tokens(KEY), judge)
     app = create_app(
         Settings(service="identity"),
         Verifier.from_file(make_issuer(issuer), "custlog", "custlog"),

@@ -7,7 +7,6 @@ import pytest
 from services.identity import store
 from services.identity.indexing import Indexing
 from services.identity.matching.fingerprint import KINDS, fingerprints
-from services.identity.matching.model import shipped
 from shared.events import customer as facts
 from tests.identity.people import person
 from tests.identity.world import KEY, World, customers
@@ -17,7 +16,7 @@ PHONE = "+49309018201"
 
 
 def indexing(world: World, form: int = 2) -> Indexing:
-    return Indexing(world.log, fingerprints(KEY, shipped()), form)
+    return Indexing(world.log, fingerprints(KEY), form)
 
 
 def forget_new_keys(world: World) -> None:

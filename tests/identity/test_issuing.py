@@ -63,7 +63,7 @@ class Office:
         self.dies_at = ""
         self.log = MemoryLog("identity", clock=self.clock, at=self.at)
         self.topic = CustomerTopic(self.log.keyring)
-        self.consumer = make_consumer(self.log, Matching(fingerprints(b"k" * 32, shipped()), Judge(shipped())))
+        self.consumer = make_consumer(self.log, Matching(fingerprints(b"k" * 32), Judge(shipped())))
         self.application = IdentityApplication(self.log, Stewardship(self.log, rescore=weighed_again(Judge(shipped()))))
         self.numbers = Numbers(self.log, self.clock)
         self.rules = Rules(self.log, self.clock)

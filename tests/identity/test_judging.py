@@ -28,7 +28,7 @@ from tests.identity.test_domain import alone, customer
 
 KEY = b"k" * 32
 JUDGE = Judge(shipped())
-FINGERPRINTS = fingerprints(KEY, JUDGE.model)
+FINGERPRINTS = fingerprints(KEY)
 
 
 def scored(left: Contract, right: Contract) -> Scored:
@@ -115,7 +115,7 @@ def test_of_a_crowd_that_is_too_large_to_weigh_links_and_questions_of_the_rest_s
 def test_fingerprints_depend_on_the_key_and_hide_the_value() -> None:
     record = normal_of(features(person("Ann", "Lee", phone="+493044318276")))
 
-    ours, theirs = FINGERPRINTS(record), fingerprints(b"x" * 32, JUDGE.model)(record)
+    ours, theirs = FINGERPRINTS(record), fingerprints(b"x" * 32)(record)
 
     assert set(ours.values()) == {KINDS["phone"], KINDS["name"], KINDS["word-phone"]}
     assert ours.keys().isdisjoint(theirs)
@@ -124,7 +124,7 @@ def test_fingerprints_depend_on_the_key_and_hide_the_value() -> None:
 
 def test_an_index_without_a_key_is_refused() -> None:
     with pytest.raises(ValueError, match="needs the key"):
-        fingerprints(b"", JUDGE.model)
+        fingerprints(b"")
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=30))

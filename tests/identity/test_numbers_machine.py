@@ -41,7 +41,7 @@ from tests.support.memory import at_once, in_memory
 from tests.support.memory_log import MemoryLog
 from tests.support.memory_tables import Died
 
-MATCHING = Matching(fingerprints(b"k" * 32, shipped()), Judge(shipped()))
+MATCHING = Matching(fingerprints(b"k" * 32), Judge(shipped()))
 aliases = st.sampled_from(["A-1", "A-2", "old.7"])
 families = st.sampled_from(["Lee", "Ray", "Fox"])
 partitions = st.lists(st.integers(0, PARTITIONS - 1), min_size=1, max_size=PARTITIONS)

@@ -23,7 +23,7 @@ from tests.support.memory import at_once, in_memory
 from tests.support.memory_log import MemoryLog
 
 FAMILIES = ("Lee", "Ray", "Fox")
-MATCHING = Matching(fingerprints(b"k" * 32, shipped()), Judge(shipped()))
+MATCHING = Matching(fingerprints(b"k" * 32), Judge(shipped()))
 
 changes = st.lists(st.tuples(st.integers(0, 5), st.sampled_from(FAMILIES)), max_size=20)
 

@@ -302,7 +302,7 @@ def crowd(count: int, *, four_eyes: int = 20) -> tuple[MemoryLog, Stewardship, i
         topic.record(customer, person(name, "Marlow", phone="+49309018201"))
         for customer, name in zip(customers(count), given, strict=True)
     ]
-    at_once(make_consumer(log, Matching(fingerprints(b"k" * 32, judge.model), judge)).handle(records))
+    at_once(make_consumer(log, Matching(fingerprints(b"k" * 32), judge)).handle(records))
     stewardship = Stewardship(log, rescore=weighed_again(judge), four_eyes=four_eyes)
     ((ranked, _),) = at_once(stewardship.queue(10))
     assert len(ranked.alike) == count * (count - 1) // 2

@@ -87,7 +87,7 @@ def running_world(postgres_url: str, keyring_url: str, folder: Path, *, parked_c
             decision_store.create_tables(tx.cursor)
             tx.cursor.execute(INBOX_DDL)
         judge = Judge(shipped())
-        matching = Matching(fingerprints(KEY, judge.model), judge, tokens(KEY))
+        matching = Matching(fingerprints(KEY), judge, tokens(KEY))
         application = IdentityApplication(log, Stewardship(log, rescore=weighed_again(judge)))
         consumer = make_consumer(log, matching, parked_cap=parked_cap)
         lookups = Lookups(log, KEY)

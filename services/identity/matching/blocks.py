@@ -66,12 +66,12 @@ class Keyed(NamedTuple):
     names: tuple[str, ...]
 
 
-def keyed(normals: Iterable[Normal], model: Model, first: int = 0) -> Keyed:
+def keyed(normals: Iterable[Normal], first: int = 0) -> Keyed:
     """The keys of records, which are numbered from `first`. Hashes are of this process alone: never store one."""
     hashes, rows, kinds = array("q"), array("i"), array("b")
     names: dict[str, int] = {}
     for row, normal in enumerate(normals, start=first):
-        for key in keys(normal, model):
+        for key in keys(normal):
             hashes.append(hash(key))
             rows.append(row)
             kinds.append(names.setdefault(key.partition(":")[0], len(names)))

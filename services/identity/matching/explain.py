@@ -107,7 +107,7 @@ def explain(a: Raw, b: Raw, model: Model, country: str = "") -> Explanation:
         decision=score.band,
         guard=conflict((left,), (right,), model) or "",
         bars=bars,
-        keys=shared_keys(left, right, model),
+        keys=shared_keys(left, right),
         what_if=what_if(levels, model),
         merge=model.merge,
         review=model.review,
@@ -138,9 +138,9 @@ def _untold(explained: Explained, mask: str) -> Explained:
     return Explained(explained.field, mask, tuple((name, mask) for name, _ in explained.steps))
 
 
-def shared_keys(a: Normal, b: Normal, model: Model) -> tuple[str, ...]:
+def shared_keys(a: Normal, b: Normal) -> tuple[str, ...]:
     """The kinds of keys that two records share."""
-    shared = set(keys(a, model)) & set(keys(b, model))
+    shared = set(keys(a)) & set(keys(b))
     return tuple(sorted({key.partition(":")[0] for key in shared}))
 
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TypeAlias
 
-from services.identity.matching.keys import keys, narrow_keys
-from services.identity.matching.model import Model
+from services.identity.matching.keys import index_keys
 from services.identity.matching.record import Normal
 
 BYTES = 16
@@ -32,9 +31,6 @@ KINDS: Mapping[str, int] = MappingProxyType(
 """The kinds of keys that the service keeps, by the number that stands in its table: never give one to another kind.
 
 Whoever adds a kind, or has a kind made in another way, gives FORM its next number.
-
-A file is matched by more kinds of keys, because there all of them stand in memory. Here each key is a row, and those
-that bring many strangers together (a word with a year, with a town) cost most and find next to nothing besides.
 """
 
 FORM = 2
@@ -51,7 +47,7 @@ def kind_of(number: int) -> str:
     return _NAMES.get(number, str(number))
 
 
-def fingerprints(key: bytes, model: Model) -> Callable[[Normal], Evidence]:
+def fingerprints(key: bytes) -> Callable[[Normal], Evidence]:
     """From a record to the digests of its keys: HMAC-SHA256 under `key`, cut to 16 bytes.
 
     Raises ValueError (stop) for a key that protects nothing.
@@ -61,9 +57,8 @@ def fingerprints(key: bytes, model: Model) -> Callable[[Normal], Evidence]:
 
     def of(normal: Normal) -> Evidence:
         return {
-            hmac.digest(key, text.encode(errors="surrogatepass"), "sha256")[:BYTES]: number
-            for text in (*keys(normal, model), *narrow_keys(normal))
-            if (number := KINDS.get(text.partition(":")[0])) is not None
+            hmac.digest(key, text.encode(errors="surrogatepass"), "sha256")[:BYTES]: KINDS[text.partition(":")[0]]
+            for text in index_keys(normal)
         }
 
     return of

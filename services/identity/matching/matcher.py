@@ -13,7 +13,7 @@ from math import log2
 from typing import NamedTuple, TypeAlias
 
 from services.identity.matching.compare import Band, Levels, band, likely, total
-from services.identity.matching.keys import SUPPORTING, keys
+from services.identity.matching.keys import SUPPORTING, index_keys
 from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
 from services.identity.matching.rows import packed, unpacked
@@ -80,7 +80,7 @@ class Matcher:
         """Finds the candidates of a new record and stores it. A record that is there already is changed."""
         if record in self._rows:
             return self.change(record, normal)
-        made = keys(normal, self.model)
+        made = index_keys(normal)
         found = self._find(normal, made, -1)
         self._store(record, normal, made)
         return found
@@ -89,11 +89,11 @@ class Matcher:
         """Stores records without asking what they match, as on a restart."""
         for record, normal in records.items():
             self.remove(record)
-            self._store(record, normal, keys(normal, self.model))
+            self._store(record, normal, index_keys(normal))
 
     def find(self, normal: Normal, *, without: str = "") -> Found:
         """What a record would match; nothing is stored. `without` is left out of the candidates."""
-        return self._find(normal, keys(normal, self.model), self._rows.get(without, -1))
+        return self._find(normal, index_keys(normal), self._rows.get(without, -1))
 
     def change(self, record: str, normal: Normal) -> Found:
         """Stores the new form of a record under its new keys, and finds its candidates."""
@@ -105,14 +105,14 @@ class Matcher:
         row = self._rows.pop(record, None)
         if row is None:
             return
-        for key in keys(unpacked(self._packed[row]), self.model):
+        for key in index_keys(unpacked(self._packed[row])):
             self._leave(hash(key), row)
         self._packed[row] = b""
         self._ids[row] = ""
 
     def why(self, a: Normal, b: Normal) -> tuple[str, ...]:
         """The kinds of keys that two records share."""
-        shared = set(keys(a, self.model)) & set(keys(b, self.model))
+        shared = set(index_keys(a)) & set(index_keys(b))
         return tuple(sorted({key.partition(":")[0] for key in shared}))
 
     def _find(self, normal: Normal, made: tuple[str, ...], without: int) -> Found:

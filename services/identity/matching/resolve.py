@@ -51,7 +51,7 @@ def resolve(
     """
     rows = Rows(records)
     model = model.fitted(len(rows), learn(rows.normals(), model.frequencies))
-    found = candidates(joined(over(_keyed, (rows, model), len(rows), RECORDS, processes)), len(rows), model)
+    found = candidates(joined(over(_keyed, (rows,), len(rows), RECORDS, processes)), len(rows), model)
     strong = None
     if adapt:
         step = spread(len(found.left))
@@ -93,8 +93,8 @@ def _all(parts: Sequence[_Strong]) -> _Strong:
     )
 
 
-def _keyed(start: int, end: int, rows: Rows, model: Model) -> Keyed:
-    return keyed(rows.normals(start, end), model, start)
+def _keyed(start: int, end: int, rows: Rows) -> Keyed:
+    return keyed(rows.normals(start, end), start)
 
 
 def _compare(start: int, end: int, rows: Rows, found: Candidates, model: Model) -> Vectors:

@@ -44,8 +44,8 @@ def test_where_not_all_can_be_compared_those_are_that_share_most(monkeypatch: py
 def test_keys_made_in_parts_are_the_keys_of_the_whole() -> None:
     normals = [named(given=name) for name in ("Anna", "Bob", "Carl", "Dora")]
 
-    whole = keyed(normals, MODEL)
-    parts = joined([keyed(normals[:1], MODEL), keyed((), MODEL, 1), keyed(normals[1:], MODEL, 1)])
+    whole = keyed(normals)
+    parts = joined([keyed(normals[:1]), keyed((), 1), keyed(normals[1:], 1)])
 
     assert parts.rows.tolist() == whole.rows.tolist()
     assert parts.hashes.tolist() == whole.hashes.tolist()
@@ -83,7 +83,7 @@ def test_a_model_is_fitted_to_some_pairs_of_a_large_file_and_weighs_all(monkeypa
 
     rows = Rows(records)
     model = found.model
-    every = candidates(keyed(rows.normals(), model), len(rows), model)
+    every = candidates(keyed(rows.normals()), len(rows), model)
     told = zip(every.left.tolist(), every.right.tolist(), strict=True)
     weights = {
         (rows.ids[a], rows.ids[b]): total(compare(rows.normal(a), rows.normal(b), model), model) for a, b in told

@@ -128,7 +128,7 @@ def test_a_file_without_a_pair_has_no_cluster() -> None:
 
 
 def test_keys_survive_a_slip_a_swap_and_another_order_of_names() -> None:
-    one = set(keys(named(given="Katarzyna", family="Nowak", birth="1980-02-03"), MODEL))
+    one = set(keys(named(given="Katarzyna", family="Nowak", birth="1980-02-03")))
 
     for other in (
         named(given="Katarzina", family="Nowak", birth="1980-02-03"),
@@ -136,4 +136,4 @@ def test_keys_survive_a_slip_a_swap_and_another_order_of_names() -> None:
         named(given="Katarzyna", family="Nowak", birth="1980-03-02"),
         named(given="Katarzyna", family="Mazur", birth="1980-02-03"),
     ):
-        assert one & set(keys(other, MODEL))
+        assert one & set(keys(other))
