@@ -19,7 +19,7 @@ from services.identity.matching.record import Birth, CompanyName, Home, Normal, 
 MOST = 4
 """Names, phones, e-mails and addresses of one record that make keys."""
 
-SUPPORTING = ("word-day:", "word-road:", "door:", "head-place:")
+SUPPORTING = ("word-day:", "word-road:", "word-postcode:", "birth:", "door:", "head-place:")
 """So begin the keys of an index that are worth no comparison by themselves, if something else leads to somebody.
 
 Of 3,200 made-up pairs that shared one of these alone not one was a question. With another key they count.
