@@ -30,6 +30,15 @@ _Block: TypeAlias = tuple[int, Collection[int]]
 """What a key is worth, and the rows under it."""
 
 
+class _Sharing(NamedTuple):
+    """Who has keys of a record: few others do, more do, a second key has to say so too; and keys that are full."""
+
+    near: list[_Block]
+    wide: list[_Block]
+    second: list[_Block]
+    full: dict[str, list[int]]
+
+
 class Candidate(NamedTuple):
     """A stored record that shares a key with the one asked about, and what the pair weighs."""
 
@@ -61,6 +70,8 @@ class Matcher:
         self._rows: dict[str, int] = {}
         self._ids: list[str] = []
         self._packed: list[bytes] = []
+        self._led = bytearray()
+        """By row, whether something leads to it for which supporting keys need not stand alone."""
         self._blocks: dict[int, int | list[int]] = {}
 
     def __len__(self) -> int:
@@ -116,25 +127,8 @@ class Matcher:
         return tuple(sorted({key.partition(":")[0] for key in shared}))
 
     def _find(self, normal: Normal, made: tuple[str, ...], without: int) -> Found:
-        near: list[_Block] = []
-        wide: list[_Block] = []
-        second: list[_Block] = []
-        full: dict[str, list[int]] = {}
-        blocks, cap, nearest = self._blocks, self.model.caps.block, self.model.caps.nearest
-        whole = _BITS[len(self._rows).bit_length()]
-        # Of somebody who can be reached by nothing else, every key counts.
-        supporting = SUPPORTING if normal.phones or normal.emails or normal.identities else ()
-        for key in made:
-            block = blocks.get(hash(key))
-            if block is None:
-                continue
-            if isinstance(block, int):
-                (second if key.startswith(supporting) else near).append((whole, (block,)))
-            elif len(block) < cap:
-                to = second if key.startswith(supporting) else near if len(block) <= _NEAR else wide
-                to.append((whole - _WORTH[len(block)], block))
-            else:
-                full[key.partition(":")[0]] = block
+        near, wide, second, full = self._sharing(made, supporting=SUPPORTING if _led(normal) else ())
+        nearest = self.model.caps.nearest
         crowd = (row for block in full.values() for row in block if row != without)
         if len(self._rows) <= FEW:
             shared = _counted([*near, *wide, *second])
@@ -149,6 +143,29 @@ class Matcher:
                 shared.pop(without, None)
                 rows = [*_nearest(shared, nearest), *islice(crowd, nearest)]
         return Found(self._weigh(normal, rows), len(rows), tuple(full))
+
+    def _sharing(self, made: tuple[str, ...], supporting: tuple[str, ...]) -> _Sharing:
+        near, wide, second, full = found = _Sharing([], [], [], {})
+        blocks, cap, led = self._blocks, self.model.caps.block, self._led
+        whole = _BITS[len(self._rows).bit_length()]
+        for key in made:
+            block = blocks.get(hash(key))
+            if block is None:
+                continue
+            if isinstance(block, int):
+                (second if key.startswith(supporting) and led[block] else near).append((whole, (block,)))
+            elif len(block) < cap:
+                worth, few = whole - _WORTH[len(block)], len(block) <= _NEAR
+                if not key.startswith(supporting):
+                    (near if few else wide).append((worth, block))
+                elif few:
+                    near.append((worth, [row for row in block if not led[row]]))
+                    second.append((worth, [row for row in block if led[row]]))
+                else:
+                    second.append((worth, block))
+            else:
+                full[key.partition(":")[0]] = block
+        return found
 
     def _weigh(self, normal: Normal, rows: Iterable[int]) -> tuple[Candidate, ...]:
         model, stored = self.model, self._packed
@@ -166,6 +183,7 @@ class Matcher:
         row = self._rows[record] = len(self._ids)
         self._ids.append(record)
         self._packed.append(packed(normal))
+        self._led.append(_led(normal))
         blocks, cap = self._blocks, self.model.caps.block
         for key in made:
             hashed = hash(key)
@@ -187,6 +205,11 @@ class Matcher:
             block.remove(row)
             if not block:
                 del self._blocks[hashed]
+
+
+def _led(normal: Normal) -> bool:
+    """Whether a phone, an e-mail address or an identifier leads to somebody."""
+    return bool(normal.phones or normal.emails or normal.identities)
 
 
 def _shared(near: Sequence[_Block], wide: Sequence[_Block]) -> dict[int, int]:

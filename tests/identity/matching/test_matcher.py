@@ -96,15 +96,18 @@ def test_a_first_name_and_a_birthday_bring_those_together_whom_nothing_else_lead
 ) -> None:
     monkeypatch.setattr(matching, "FEW", 0)
     matcher = Matcher(MODEL)
-    matcher.add("stranger", named(given="Robert", family="Zhang", birth="1951-02-03"))
+    matcher.add("stranger", named(given="Robert", family="Zhang", birth="1951-02-03", phone="+49 30 5550101"))
 
     def compared(**contact: str) -> int:
         return matcher.find(named(given="Robert", family="Miller", birth="1980-02-03", **contact)).compared
 
     assert (compared(), compared(phone="+49 30 5550102")) == (1, 0)
 
-    matcher.add("same", named(given="Robert", family="Miler", birth="1980-03-02"))
+    matcher.add("with a second key", named(given="Robert", family="Zhou", birth="1980-02-03", phone="+49 30 5550103"))
     assert compared(phone="+49 30 5550102") == 1
+
+    matcher.add("without a phone", named(given="Bob", family="Meyer", birth="1980-02-03"))
+    assert compared(phone="+49 30 5550102") == 2
 
 
 def test_a_packed_file_gives_the_same_answer_as_a_list_in_any_order() -> None:
