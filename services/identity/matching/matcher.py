@@ -127,7 +127,8 @@ class Matcher:
         return tuple(sorted({key.partition(":")[0] for key in shared}))
 
     def _find(self, normal: Normal, made: tuple[str, ...], without: int) -> Found:
-        near, wide, second, full = self._sharing(made, supporting=SUPPORTING if _led(normal) else ())
+        led = _led(normal)
+        near, wide, second, full = self._sharing(made, supporting=SUPPORTING if led else ())
         nearest = self.model.caps.nearest
         crowd = (row for block in full.values() for row in block if row != without)
         if len(self._rows) <= FEW:
@@ -139,7 +140,7 @@ class Matcher:
             shared.pop(without, None)
             rows = _nearest(shared, nearest)
             if not rows:
-                shared = _counted(wide)
+                shared = _counted(() if led else wide)
                 shared.pop(without, None)
                 rows = [*_nearest(shared, nearest), *islice(crowd, nearest)]
         return Found(self._weigh(normal, rows), len(rows), tuple(full))

@@ -36,24 +36,24 @@ class LabelledSet:
     truth: Path
 
 
-def febrl_rows() -> tuple[list[dict[str, str]], dict[str, str]]:
-    """FEBRL data set 3 under our names of columns, and its truth."""
-    rows = [{name: row[old] for old, name in FEBRL.items()} for row in febrl.records()]
+def febrl_rows(*parts: str) -> tuple[list[dict[str, str]], dict[str, str]]:
+    """A FEBRL data set, 3 if none is named, under our names of columns, and its truth."""
+    rows = [{name: row[old] for old, name in FEBRL.items()} for row in febrl.records(*parts)]
     return rows, {row["id"]: "-".join(row["id"].split("-")[:2]) for row in rows}
 
 
 def sets(folder: Path, size: int, further: Iterable[tuple[str, str, str]] = ()) -> list[LabelledSet]:
-    """Writes the sets into a folder: FEBRL 3 with and without the social security number, and a made-up population.
+    """Writes the sets into a folder: FEBRL 3 and 4, with and without the social security number, and a made-up one.
 
     `further` are sets that lie elsewhere: name, records, truth.
     """
-    rows, truth = febrl_rows()
     columns = list(FEBRL.values())
-    made = [
-        _written(folder, "febrl3", columns, rows, truth),
-        _written(folder, "febrl3 without soc_sec_id", columns[:-1], rows, truth),
-        LabelledSet(f"made up, {size:,} rows", folder / "made.csv", folder / "made-truth.csv"),
-    ]
+    made = []
+    for name, parts in (("febrl3", ("3",)), ("febrl4", ("4a", "4b"))):
+        rows, truth = febrl_rows(*parts)
+        made.append(_written(folder, name, columns, rows, truth))
+        made.append(_written(folder, f"{name} without soc_sec_id", columns[:-1], rows, truth))
+    made.append(LabelledSet(f"made up, {size:,} rows", folder / "made.csv", folder / "made-truth.csv"))
     generate(size, SEED).write(made[-1].records, made[-1].truth)
     return [*made, *(LabelledSet(name, Path(records), Path(truth)) for name, records, truth in further)]
 
