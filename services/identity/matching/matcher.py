@@ -6,6 +6,7 @@ about a pair. Keys are stored as hashes of this process and records in packed fo
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -26,6 +27,8 @@ _BITS = [1000 * bits for bits in range(64)]
 _WORTH = [0, *(round(1000 * log2(size)) for size in range(1, 4096))]
 """What a key is worth less the more records have it."""
 
+Rows: TypeAlias = "array[int]"
+"""The rows under a key: as a list they would be objects all over the memory, of which each look is a miss."""
 _Block: TypeAlias = tuple[int, Collection[int]]
 """What a key is worth, and the rows under it."""
 
@@ -36,7 +39,7 @@ class _Sharing(NamedTuple):
     near: list[_Block]
     wide: list[_Block]
     second: list[_Block]
-    full: dict[str, list[int]]
+    full: dict[str, Rows]
 
 
 class Candidate(NamedTuple):
@@ -72,7 +75,7 @@ class Matcher:
         self._packed: list[bytes] = []
         self._led = bytearray()
         """By row, whether something leads to it for which supporting keys need not stand alone."""
-        self._blocks: dict[int, int | list[int]] = {}
+        self._blocks: dict[int, int | Rows] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -159,8 +162,8 @@ class Matcher:
                 worth, few = whole - _WORTH[len(block)], len(block) <= _NEAR
                 if not key.startswith(supporting):
                     (near if few else wide).append((worth, block))
-                elif few:
-                    near.append((worth, [row for row in block if not led[row]]))
+                elif few and (alone := [row for row in block if not led[row]]):
+                    near.append((worth, alone))
                     second.append((worth, [row for row in block if led[row]]))
                 else:
                     second.append((worth, block))
@@ -192,7 +195,7 @@ class Matcher:
             if block is None:
                 blocks[hashed] = row
             elif isinstance(block, int):
-                blocks[hashed] = [block, row]
+                blocks[hashed] = array("I", (block, row))
             elif len(block) < cap:
                 block.append(row)
             else:
@@ -202,7 +205,7 @@ class Matcher:
         block = self._blocks.get(hashed)
         if block == row:
             del self._blocks[hashed]
-        elif isinstance(block, list) and row in block:
+        elif isinstance(block, array) and row in block:
             block.remove(row)
             if not block:
                 del self._blocks[hashed]
@@ -214,16 +217,17 @@ def _led(normal: Normal) -> bool:
 
 
 def _shared(near: Sequence[_Block], wide: Sequence[_Block]) -> dict[int, int]:
-    """What the shared keys of those records are worth that share a rare one, or two.
-
-    Most records under the other keys are under one alone: they are passed over as whole sets.
-    """
-    seen = {row for _, rows in near for row in rows}
-    found = set(seen)
-    for _, rows in wide:
-        found.update(seen.intersection(rows))
-        seen.update(rows)
-    return _counted([*near, *((worth, found.intersection(rows)) for worth, rows in wide)])
+    """What the shared keys of those records are worth that share a rare one, or two."""
+    shared = _counted(near)
+    several = set(shared)
+    for worth, rows in wide:
+        for row in rows:
+            if row in shared:
+                shared[row] += worth
+                several.add(row)
+            else:
+                shared[row] = worth
+    return {row: shared[row] for row in several}
 
 
 def _counted(blocks: Iterable[_Block]) -> dict[int, int]:
