@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.errors import Invalid
+from shared.errors import FieldError, Invalid
 from shared.events.catalogue import FOLDED
 from shared.events.envelope import aware, instant
 
@@ -66,6 +66,13 @@ def parse(text: str) -> Asked:
     except (ValueError, OverflowError):
         raise _invalid(_HOW) from None
     return Asked(moment, {})
+
+
+def check_passed(asked: datetime, now: datetime) -> None:
+    """Raises Invalid (reject) for an instant after this one: more may be recorded until then."""
+    if asked > now:
+        wrong: FieldError = {"field": "as_of", "message": "has not passed yet"}
+        raise Invalid("What will have happened by then is not known.", errors=[wrong])
 
 
 def _of_positions(named: Mapping[str, int]) -> Asked:

@@ -17,9 +17,9 @@ from services.projections.views.membership import MOVES, members_at
 from services.projections.views.numbers import NUMBERS
 from services.projections.views.timeline import place_of, record_of
 from services.projections.views.view import Document
-from shared.as_of import Asked, AsOf
+from shared.as_of import Asked, AsOf, check_passed
 from shared.clock import Clock, SystemClock
-from shared.errors import FieldError, Invalid, NotFound
+from shared.errors import NotFound
 from shared.eventlog.mapper import open_record, subjects
 from shared.events.envelope import Recorded
 from shared.privacy.keyring import Keyring
@@ -37,9 +37,8 @@ class Past:
 
     async def as_of(self, asked: Asked) -> AsOf:
         """Which records count. Invalid for an instant that has not passed, NotFound for a position not reached."""
-        if asked.instant is not None and asked.instant > self._clock.now():
-            wrong: FieldError = {"field": "as_of", "message": "has not passed yet"}
-            raise Invalid("What will have happened by then is not known.", errors=[wrong])
+        if asked.instant is not None:
+            check_passed(asked.instant, self._clock.now())
         keys = [f"{log}:{position}" for log, position in asked.positions.items()]
         found = await self._find({"_id": {"$in": keys}}, {"recorded_at": 1}) if keys else []
         if missing := sorted(set(keys) - {row["_id"] for row in found}):

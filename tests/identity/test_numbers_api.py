@@ -86,6 +86,18 @@ async def test_a_typing_error_is_answered_with_what_was_meant(world: World, http
     assert (past["known"], past["customer"]) == (False, None)
 
 
+async def test_an_instant_that_has_not_passed_is_a_wrong_field(world: World, http: Http) -> None:
+    (ann,) = customers(1)
+    await world.take((ann, person("Ann", "Lee")))
+
+    answer = await http.ask("GET", f"/numbers/{render(1)}?as_of=2999-01-01T00:00:00Z")
+
+    assert (answer.status_code, answer.json()["errors"]) == (
+        422,
+        [{"field": "as_of", "message": "has not passed yet"}],
+    )
+
+
 async def test_only_who_may_link_may_give_numbers(http: Http) -> None:
     for path, body in [
         ("/numbering/rules", {"rules": rules(), "reason": "x"}),

@@ -17,6 +17,7 @@ from services.identity.numbering.rulebook import DEFAULT_RULE, RuleBook
 from services.identity.numbering.scheme import Parsed
 from services.identity.numbering.suggest import candidates
 from services.identity.streams import customer_of, number_key, stream_of
+from shared.as_of import check_passed
 from shared.clock import Clock, SystemClock
 from shared.eventlog.log import Log, Transaction
 from shared.eventlog.mapper import parse
@@ -59,11 +60,17 @@ class Questions:
         self._clock = clock or SystemClock()
 
     async def number(self, text: str, as_of: datetime | None = None, *, suggest: bool = False) -> Meaning:
-        """What a number or alias means, or meant at an instant. Never fails for what was typed."""
+        """What a number or alias means, or meant at an instant. Never fails for what was typed.
+
+        Raises Invalid for an instant that has not passed.
+        """
+        now = self._clock.now()
+        if as_of is not None:
+            check_passed(as_of, now)
 
         def work() -> Meaning:
             with self._log.transaction() as tx:
-                return _meaning(tx, text, as_of, self._clock.now(), suggest=suggest)
+                return _meaning(tx, text, as_of, now, suggest=suggest)
 
         return await self._log.in_thread(work)
 
