@@ -13,7 +13,7 @@ from services.identity.domain.identities import Identities
 from services.identity.numbering import rule as numbering
 from services.identity.numbering.personal import personal
 from services.identity.stewardship import Assert, Stewardship
-from services.identity.streams import number_key, stream_of
+from services.identity.streams import BY_SOURCE, number_key, stream_of
 from shared.errors import FieldError, Invalid
 from shared.eventlog.log import Log, Transaction
 from shared.eventlog.recorder import reservation_holders
@@ -22,8 +22,6 @@ from shared.events.identity import AliasAdded, NumberAssigned
 from shared.ids import is_uuid
 
 MANUAL = "manual"
-NOT_FOR_ALIASES = "source:"
-"""So begins the reference to a customer by source and external id, where numbers are looked up."""
 Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\-]{0,63}$")]
 
 
@@ -85,7 +83,7 @@ class IdentityApplication:
 
     async def add_alias(self, customer: str, command: AddAlias, cause: Cause, digest: bytes) -> Mapping[str, Any]:
         """Another number for a customer. Raises NotFound, Invalid, AlreadyReserved if it leads elsewhere."""
-        if is_uuid(command.alias) or command.alias.startswith(NOT_FOR_ALIASES):
+        if is_uuid(command.alias) or command.alias.startswith(BY_SOURCE):
             raise _mistakable("has the form of an id, or of an external id with its source", "another reference")
         if (what := personal(command.alias)) is not None:
             wrong: FieldError = {"field": "alias", "message": f"is {what}"}

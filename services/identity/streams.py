@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 _STREAM = "identity-"
+BY_SOURCE = "source:"
+"""So begins the reference to a customer by source and external id, where numbers are looked up; never an alias."""
 
 
 def stream_of(customer: str) -> str:

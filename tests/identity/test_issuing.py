@@ -383,6 +383,18 @@ def test_a_row_may_name_its_customer_by_a_number_or_an_alias(office: Office) -> 
     assert [office.means(f"OLD-{n}").customer for n in (1, 2, 3)] == [ann, bob, bob]
 
 
+@pytest.mark.parametrize("reference", ["source:crm:1", "source:crm:12/A b", "source:"])
+def test_a_row_that_names_its_customer_by_a_source_is_told_what_to_give_instead(office: Office, reference: str) -> None:
+    (ann,) = office.register(1)
+
+    answers = office.take_over(
+        KnownNumber(customer=reference, number="OLD-1"), KnownNumber(customer=ann, number="OLD-2")
+    )
+
+    assert "give the customer's id, or a number or alias" in (answers[0].error or "")
+    assert (answers[0].customer, answers[1].changed) == (reference, True)
+
+
 @pytest.mark.parametrize("text", ["1980-01-02", "1980.01.02", "02.01.1980", "+491701234567", "ann@example.org"])
 def test_what_is_evidently_personal_is_no_number_and_no_alias(office: Office, text: str) -> None:
     (ann,) = office.register(1)
@@ -471,6 +483,16 @@ def test_a_number_means_what_it_meant_at_an_earlier_instant(office: Office) -> N
     then = office.means(moved.number or "", start)
     assert (then.known, then.reason) == (False, "nobody had this number at 2026-01-01T00:00:00.000000Z")
     assert office.means(render(1), start - timedelta(days=1)).known is False
+
+
+def test_what_a_number_will_mean_at_an_instant_to_come_is_not_answered(office: Office) -> None:
+    office.register(1)
+    now = office.clock.now()
+
+    assert office.means(render(1), now).known
+    with pytest.raises(Invalid) as refused:
+        office.means(render(1), now + timedelta(microseconds=1))
+    assert refused.value.errors == [{"field": "as_of", "message": "has not passed yet"}]
 
 
 def test_a_mistyped_number_is_answered_with_those_in_use_that_it_may_be(office: Office) -> None:

@@ -56,7 +56,8 @@ class Assign(Command):
 class KnownNumber(Command):
     """A number that a customer had before: its `number` from now on, or a `former` or `foreign` alias.
 
-    `customer` is its id, or a number or alias that leads to it. What is wrong with a row is told in its answer.
+    `customer` is its id, or a number or alias that leads to it; no source:SOURCE:ID. What is wrong with a row is told
+    in its answer.
     """
 
     customer: Given = ""

@@ -6,6 +6,7 @@ import re
 
 from services.identity.issuing.commands import KnownNumber, RowAnswer
 from services.identity.numbering.personal import personal
+from services.identity.streams import BY_SOURCE
 from shared.ids import is_uuid
 
 KINDS = ("number", "former", "foreign")
@@ -22,6 +23,11 @@ def refused(row: KnownNumber) -> RowAnswer | None:
 def _of_customer(text: str) -> str | None:
     if not text:
         return "it names no customer"
+    if text.startswith(BY_SOURCE):
+        return (
+            "a source and external id lead to nobody here: custlog numbers import looks them up; check them, or give "
+            "the customer's id, or a number or alias that leads to it"
+        )
     return None if _REFERENCE.fullmatch(text) else "its customer is no id, number or alias"
 
 
@@ -32,7 +38,7 @@ def _of_number(text: str) -> str | None:
         return f"this is {what}, and personal data never stands in a number, which everybody sees"
     if not _NUMBER.fullmatch(text):
         return "a number has 1 to 64 letters, digits or _ . : - and begins with a letter or digit"
-    if is_uuid(text) or text.startswith("source:"):
+    if is_uuid(text) or text.startswith(BY_SOURCE):
         return "this number could be mistaken for an id, or an external id with its source"
     return None
 
