@@ -33,6 +33,7 @@ from shared.eventlog.commit import digest
 from shared.events.envelope import Id, Word
 from shared.http import asking, require
 from shared.ids import derive
+from shared.problem import field_errors
 
 MOST_ROWS = 1_000
 """Decisions in one bulk request; a longer file is sent in parts."""
@@ -401,11 +402,13 @@ async def _row(stewardship: Stewardship, number: int, row: _Row, decided: Decide
     if None in row:
         return RowView(row=number, status=422, detail="it has more cells than the first line names columns")
     given = {name: value for name, value in row.items() if value}
+    if any("\0" in value for value in given.values()):
+        return RowView(row=number, status=422, detail="it holds a NUL character; remove it")
     try:
         command = Assert.model_validate(given)
         answer = await stewardship.say(command, decided, _digest("assert", command))
     except ValidationError as error:
-        fields = ", ".join(sorted({str(each["loc"][0]) for each in error.errors()}))
+        fields = ", ".join(sorted({each["field"] for each in field_errors(error.errors())}))
         return RowView(row=number, status=422, detail=f"these are missing or wrong: {fields}")
     except CustlogError as error:
         return RowView(row=number, status=error.status, detail=error.detail)

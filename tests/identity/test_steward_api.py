@@ -66,6 +66,20 @@ async def test_a_row_with_a_cell_too_many_is_refused_and_those_beside_it_are_ans
     assert office.desk.groups() == {frozenset({0, 1})}
 
 
+async def test_a_row_with_a_nul_is_refused_and_those_beside_it_are_answered(office: Office) -> None:
+    rows = await office.rows("same,{0},{1},seen", "same,{1},{2},se\0en", "never,{0},{3},seen")
+
+    assert [row["status"] for row in rows] == [200, 422, 200]
+    assert rows[1]["detail"] == "it holds a NUL character; remove it"
+
+
+async def test_a_row_that_is_wrong_names_its_columns_and_none_that_looks_like_no_name(office: Office) -> None:
+    answer = await office.send("says,a,b,reason,Ann Lee", "same,{0},x,seen,7")
+
+    (row,) = answer.json()["rows"]
+    assert (row["status"], row["detail"]) == (422, "these are missing or wrong: *, b")
+
+
 async def test_a_row_says_whether_it_was_recorded_and_whether_it_changed_anything(office: Office) -> None:
     rows = await office.rows("same,{0},{1},seen", "never,{0},{3},seen", "same,{1},{0},seen")
 
