@@ -1,5 +1,6 @@
 """Failures as HTTP answers: problem+json (RFC 9457), always with the correlation id, never with input values."""
 
+import re
 from typing import Any
 
 import orjson
@@ -129,7 +130,8 @@ def field_errors(items: Any) -> list[FieldError]:
 
 def _path(loc: tuple[Any, ...]) -> str:
     place = loc[1:] if len(loc) > 1 and loc[0] == "body" else loc
-    return ".".join(str(part)[:64] for part in place)
+    # Names stand here that the sender made up: what does not look like one may be anything, a person's data too.
+    return ".".join(name if _NAME.fullmatch(name := str(part)[:64]) else _NO_NAME for part in place)
 
 
 def _message(item: Any) -> str:
@@ -139,6 +141,8 @@ def _message(item: Any) -> str:
     return _PLAIN.get(item["type"], str(item["msg"]))
 
 
+_NAME = re.compile(r"[A-Za-z0-9_.:\-\[\](){}',]*")
+_NO_NAME = "*"
 _PLAIN = {
     "extra_forbidden": "There is no such field.",
     "missing": "This field is required.",

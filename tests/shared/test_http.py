@@ -176,6 +176,14 @@ async def test_wrong_fields_are_named_and_their_values_are_not(client: httpx.Asy
     assert "SECRET" not in response.text
 
 
+@pytest.mark.parametrize("name", ["Ada Lovelace", "ada@example.org", "+49 30 1234567", "阿达", "Ada\n"])
+async def test_a_field_that_does_not_look_like_one_is_not_named(client: httpx.AsyncClient, name: str) -> None:
+    response = await client.post("/customers", json={"given_name": "Ada", name: 1})
+
+    errors = _is_problem(response, 422, "invalid")["errors"]
+    assert errors == [{"field": "*", "message": "There is no such field."}]
+
+
 async def test_a_wrong_path_parameter_is_named(client: httpx.AsyncClient) -> None:
     response = await client.get("/customers/SECRET")
 
