@@ -25,8 +25,8 @@ def _of_customer(text: str) -> str | None:
         return "it names no customer"
     if text.startswith(BY_SOURCE):
         return (
-            "a source and external id lead to nobody here: custlog numbers import looks them up; check them, or give "
-            "the customer's id, or a number or alias that leads to it"
+            "no customer is found here by source and external id: custlog numbers import looks them up; check them, "
+            "or give the customer's id, or a number or alias that leads to it"
         )
     return None if _REFERENCE.fullmatch(text) else "its customer is no id, number or alias"
 
