@@ -8,6 +8,7 @@ from rapidfuzz import fuzz
 
 from services.identity.matching.frequencies import Frequencies
 from services.identity.matching.likeness import CLOSE, EXACT, SIMILAR, agreement, digits_alike, likeness, mistyped
+from services.identity.matching.normalise.companies import elsewhere
 from services.identity.matching.record import CompanyName, Email, Home, Identity, Phone
 
 MOST = 6
@@ -173,12 +174,20 @@ class Companies(NamedTuple):
 def compare_companies(a: tuple[CompanyName, ...], b: tuple[CompanyName, ...], frequencies: Frequencies) -> Companies:
     """The best of all pairs of names: 1 exact, 2 close, 3 one part of the other, 4 similar, 5 different.
 
-    Which branch it is, 1 the same, 2 one says none, 3 another, is told by all names: a foreign one often has none.
+    Which branch it is, 1 the same, 2 one says none, 3 another, is told by all names: a foreign one often has none. A
+    company that is registered somewhere else is another one, like a branch.
     """
     if not a or not b:
         return Companies()
     branch = agreement({name.branch for name in a}, {name.branch for name in b})
+    if _elsewhere(a, b):
+        branch = 3
     return min((_company(x, y, branch, frequencies) for x in a[:4] for y in b[:4]), key=lambda n: (n.company or 9, n))
+
+
+def _elsewhere(a: tuple[CompanyName, ...], b: tuple[CompanyName, ...]) -> bool:
+    here, there = {name.region for name in a if name.region}, {name.region for name in b if name.region}
+    return bool(here and there) and all(elsewhere(x, y) for x in here for y in there)
 
 
 def _company(a: CompanyName, b: CompanyName, branch: int, frequencies: Frequencies) -> Companies:

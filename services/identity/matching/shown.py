@@ -52,7 +52,7 @@ def shown_normal(normal: Normal) -> dict[str, str]:
         "gender": normal.gender,
         "birth": _birth(normal.birth),
         "company": _NEXT.join(company.core for company in companies),
-        "branch": _NEXT.join(company.branch for company in companies),
+        "branch": _NEXT.join(f"{company.region} {company.branch}".strip() for company in companies),
         "identity": _NEXT.join(f"{identity.type} {identity.value}" for identity in normal.identities),
         "email": _NEXT.join(email.address for email in normal.emails),
         "phone": _NEXT.join(phone.number for phone in normal.phones),

@@ -154,6 +154,21 @@ def test_a_company_is_not_its_branch_whatever_its_foreign_name_leaves_out() -> N
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        ("北京市佳达医药有限公司", "上海佳达医药有限公司", "differ"),
+        ("浙江佳达医药有限公司", "江苏佳达医药有限公司", "differ"),
+        ("Jiada Trading (Shenzhen) Co., Ltd.", "佳达贸易(大连)有限公司", "differ"),
+        ("浙江佳达医药有限公司", "杭州佳达医药有限公司", "unknown"),
+        ("中国佳达医药有限公司", "杭州佳达医药有限公司", "unknown"),
+        ("北京市佳达医药有限公司", "佳达医药有限公司", "unknown"),
+    ],
+)
+def test_a_company_registered_in_another_city_or_province_is_another_one(one: str, other: str, told: str) -> None:
+    assert level("branch", Raw(kind="org", company=one), Raw(kind="org", company=other)) == told
+
+
+@pytest.mark.parametrize(
     ("left", "right", "expected"),
     [
         ("李军鹏", "李军航", "similar"),  # brothers: they share a syllable

@@ -23,7 +23,7 @@ from services.identity.matching.normalise.company_words import (
     PLACES,
 )
 from services.identity.matching.normalise.pinyin import romanised
-from services.identity.matching.normalise.places import PROVINCES
+from services.identity.matching.normalise.places import MUNICIPALITIES, PROVINCES
 from services.identity.matching.normalise.text import Steps, fold, han, known, note, words
 from services.identity.matching.record import CompanyName
 
@@ -177,6 +177,18 @@ def _chinese(folded: str, characters: str) -> CompanyName:
         name = name[district.end() :] if district else name
     tokens = _tokens(name)
     return CompanyName("".join(tokens), tokens, form, romanised(branch), characters, romanised(region))
+
+
+_PROVINCES = frozenset(map(romanised, PROVINCES))
+_CITIES = frozenset(map(romanised, (*HAN_CITIES, *MUNICIPALITIES))) - {romanised("中国")}
+
+
+def elsewhere(a: str, b: str) -> bool:
+    """Whether two places of registration, as `region` has them, exclude each other: other cities, other provinces.
+
+    A city may lie in a province. What is no place in China excludes nothing.
+    """
+    return a != b and any(a in places and b in places for places in (_PROVINCES, _CITIES))
 
 
 def _start_of_branch(name: str, marker: int) -> int:
