@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from rapidfuzz import fuzz
@@ -180,12 +181,13 @@ def compare_companies(a: tuple[CompanyName, ...], b: tuple[CompanyName, ...], fr
     if not a or not b:
         return Companies()
     branch = agreement({name.branch for name in a}, {name.branch for name in b})
-    if _elsewhere(a, b):
+    if registered_elsewhere(a, b):
         branch = 3
     return min((_company(x, y, branch, frequencies) for x in a[:4] for y in b[:4]), key=lambda n: (n.company or 9, n))
 
 
-def _elsewhere(a: tuple[CompanyName, ...], b: tuple[CompanyName, ...]) -> bool:
+def registered_elsewhere(a: Iterable[CompanyName], b: Iterable[CompanyName]) -> bool:
+    """Whether the names say where both are registered, and all places of one exclude those of the other."""
     here, there = {name.region for name in a if name.region}, {name.region for name in b if name.region}
     return bool(here and there) and all(elsewhere(x, y) for x in here for y in there)
 

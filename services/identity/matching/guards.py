@@ -12,6 +12,7 @@ from itertools import islice, product
 from types import MappingProxyType
 from typing import TypeVar
 
+from services.identity.matching.contact import registered_elsewhere
 from services.identity.matching.model import Model
 from services.identity.matching.person import compare_births, compare_names
 from services.identity.matching.record import Normal
@@ -118,10 +119,11 @@ def _personal(left: tuple[Normal, ...], right: tuple[Normal, ...], model: Model)
 
 
 def _branch(left: tuple[Normal, ...], right: tuple[Normal, ...], _: Model) -> bool:
-    """Two branches of one company are two customers."""
-    one = {company.branch for normal in left for company in normal.companies if company.branch}
-    two = {company.branch for normal in right for company in normal.companies if company.branch}
-    return bool(one and two) and not one & two
+    """Two branches of one company are two customers, and so are companies that are registered in other places."""
+    one = [company for normal in left for company in normal.companies]
+    two = [company for normal in right for company in normal.companies]
+    here, there = ({company.branch for company in side if company.branch} for side in (one, two))
+    return (bool(here and there) and not here & there) or registered_elsewhere(one, two)
 
 
 Guard = Callable[[tuple[Normal, ...], tuple[Normal, ...], Model], bool]

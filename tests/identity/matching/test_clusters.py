@@ -84,11 +84,16 @@ def test_guards_say_why_two_stay_apart() -> None:
     org = normalise(Raw(kind="org", company="Acme Tools Ltd"))
     leeds = normalise(Raw(kind="org", company="Acme Tools Ltd - Leeds Branch"))
     york = normalise(Raw(kind="org", company="Acme Tools Ltd - York Branch"))
+    head, beijing, shanghai = (
+        normalise(Raw(kind="org", company=f"{place}佳达医药有限公司")) for place in ("", "北京", "上海")
+    )
     one = normalise(Raw(full="Li Na", identifiers=(("national_id", "11010519491231002X"),)))
     two = normalise(Raw(full="Li Na", identifiers=(("national_id", "440524188001010014"),)))
 
     assert conflict([named()], [org], MODEL) == "kind"
     assert conflict([leeds], [york], MODEL) == "branch"
+    assert conflict([head, beijing], [head, shanghai], MODEL) == "branch"
+    assert conflict([head, beijing], [head, beijing], MODEL) is None
     assert conflict([one], [two], MODEL) == "code"
     assert conflict([named(birth="1980-02-03")], [named(birth="1949-11-30")], MODEL) == "birth_date"
     assert conflict([named(family="Miller Jr")], [named(family="Miller Sr")], MODEL) == "generation"
