@@ -47,7 +47,7 @@ class Raw(msgspec.Struct, frozen=True):
     extra: tuple[tuple[str, str], ...] = ()
 
 
-class PersonName(msgspec.Struct, frozen=True):
+class PersonName(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A person's name, romanised, in lower case, without titles and marks.
 
     `tokens` are all words in the order given; `given` and `family` are "" where nobody can tell which is which.
@@ -66,7 +66,7 @@ class PersonName(msgspec.Struct, frozen=True):
     initials: str = ""
 
 
-class CompanyName(msgspec.Struct, frozen=True):
+class CompanyName(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A company's name: `core` without legal form, place of registration and branch; romanised, in lower case."""
 
     core: str = ""
@@ -77,7 +77,7 @@ class CompanyName(msgspec.Struct, frozen=True):
     region: str = ""
 
 
-class Phone(msgspec.Struct, frozen=True):
+class Phone(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`number` is E.164 without "+", or the bare national digits where the country is not known."""
 
     number: str
@@ -86,7 +86,7 @@ class Phone(msgspec.Struct, frozen=True):
     country_known: bool = True
 
 
-class Email(msgspec.Struct, frozen=True):
+class Email(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`address` with the provider's rules applied (case, dots, plus tags); `local` and `domain` of it."""
 
     address: str
@@ -96,7 +96,7 @@ class Email(msgspec.Struct, frozen=True):
     role: bool = False
 
 
-class Birth(msgspec.Struct, frozen=True):
+class Birth(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A date of birth; 0 is a part that is not known. `placeholder` for 1900-01-01 and the like.
 
     `swappable` where day and month could have been taken for each other.
@@ -109,7 +109,7 @@ class Birth(msgspec.Struct, frozen=True):
     placeholder: bool = False
 
 
-class Home(msgspec.Struct, frozen=True):
+class Home(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An address taken apart, romanised, in lower case; "" is what is not known."""
 
     country: str = ""
@@ -123,7 +123,7 @@ class Home(msgspec.Struct, frozen=True):
     han: str = ""
 
 
-class Identity(msgspec.Struct, frozen=True):
+class Identity(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An identifier in its canonical spelling. `valid` by its check characters, None where there is no rule for it.
 
     `exclusive` says that nobody has two different ones of this type, so that two different ones tell apart.
@@ -135,7 +135,7 @@ class Identity(msgspec.Struct, frozen=True):
     exclusive: bool = False
 
 
-class Normal(msgspec.Struct, frozen=True):
+class Normal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One record in the form that is compared. `kind` is "person", "org" or ""."""
 
     kind: str = ""
