@@ -210,7 +210,7 @@ def assertions(stewardship: Stewardship) -> APIRouter:
         rows = _rows(await request.body())
         answers = []
         for number, row in enumerate(rows, start=1):
-            each = replace(decided, command=derive("row", decided.command, str(number)))
+            each = msgspec.structs.replace(decided, command=derive("row", decided.command, str(number)))
             answers.append(await _row(stewardship, number, row, each))
         return RowsView(rows=answers)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
+import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from services.identity import decision_store, store
@@ -171,7 +171,7 @@ class Stewardship:
         while True:
             part = asked[-most:]
             last = len(part) == len(asked)
-            each = cause if last else replace(cause, command=derive("alike", cause.command, *part[0]))
+            each = cause if last else msgspec.structs.replace(cause, command=derive("alike", cause.command, *part[0]))
             try:
                 result = await self._respond(part, response, each, digest, answered)
             except TooLarge:

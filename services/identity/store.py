@@ -46,6 +46,7 @@ FIRST = "00000000-0000-0000-0000-000000000000"
 """Before every customer, where customers are read page by page."""
 
 _PROFILES = "SELECT customer::text, version, key, nonce, ct, restricted FROM profiles WHERE customer = ANY(%s::uuid[])"
+_VERSIONS = "SELECT customer::text, version FROM profiles WHERE customer = ANY(%s::uuid[])"
 _COMPARABLE = """
 SELECT customer::text, version, key, nonce, ct, restricted FROM profiles
 WHERE customer > %s AND ct IS NOT NULL AND NOT restricted ORDER BY customer LIMIT %s"""
@@ -146,6 +147,11 @@ def profiles(cursor: Cursor[Any], customers: Collection[str]) -> dict[str, Profi
     """The profiles of those customers that have one."""
     rows = _run(cursor, _PROFILES, (_array(customers),)).fetchall()
     return {row["customer"]: Profile(row["customer"], row["version"], _sealed(row), row["restricted"]) for row in rows}
+
+
+def versions(cursor: Cursor[Any], customers: Collection[str]) -> dict[str, int]:
+    """The versions of the identity streams of those customers that are known here."""
+    return {row["customer"]: row["version"] for row in _run(cursor, _VERSIONS, (_array(customers),))}
 
 
 def comparable(cursor: Cursor[Any], after: str, limit: int) -> list[Profile]:

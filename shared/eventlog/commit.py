@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import orjson
 from psycopg import Cursor
 from pydantic import BaseModel
@@ -32,8 +33,7 @@ MAX_EVENT_BYTES = 512 * 1024
 """Of one stored event: below what Kafka accepts as one message, so the relay can always publish what the log took."""
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(msgspec.Struct, frozen=True):
     """Events for one stream that must stand at version `expected` (0 = new). `customer` is whom they are about.
 
     `occurred_at` is when they happened, if that was earlier; `each_at` the same for each of them, where they differ.
@@ -47,8 +47,7 @@ class Append:
     each_at: tuple[datetime | None, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True):
     """What one command writes: all of it or nothing.
 
     `digest` is the digest of the command's body; empty means no idempotency record (a consumer's effect, which its
@@ -58,7 +57,7 @@ class Commit:
     cause: Cause
     appends: tuple[Append, ...]
     digest: bytes = b""
-    result: Mapping[str, Any] = field(default_factory=dict)
+    result: Mapping[str, Any] = msgspec.field(default_factory=dict)
     reserve: tuple[str, ...] = ()
     release: tuple[str, ...] = ()
 
@@ -67,8 +66,7 @@ class Commit:
         return self.appends[0].stream if self.appends else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """The durable answer to a command; `position` is the index of its first event, `replayed` a repeated command."""
 
     position: int

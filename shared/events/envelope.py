@@ -7,7 +7,6 @@ replayed and documented; there is no second model to map to.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -125,8 +124,7 @@ class SealedPart(msgspec.Struct, frozen=True, gc=False):
     fields: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(msgspec.Struct, frozen=True):
     """Why an event exists: who, through what, for which purpose, and what it follows from."""
 
     actor: Actor

@@ -64,6 +64,7 @@ def test_profiles_are_kept_replaced_and_purged(desk: Desk) -> None:
         }
         store.purge(tx.cursor, bob)
         assert store.profiles(tx.cursor, [bob]) == {bob: Profile(bob, 5, None)}
+        assert store.versions(tx.cursor, [ann, bob, nobody]) == {ann: 3, bob: 5}
 
 
 def test_those_who_may_be_compared_come_page_by_page(desk: Desk) -> None:

@@ -19,6 +19,10 @@ def profiles(cursor: Any, customers: Collection[str]) -> dict[str, Profile]:
     return {customer: cursor["profiles"][customer] for customer in customers if customer in cursor["profiles"]}
 
 
+def versions(cursor: Any, customers: Collection[str]) -> dict[str, int]:
+    return {customer: profile.version for customer, profile in profiles(cursor, customers).items()}
+
+
 def comparable(cursor: Any, after: str, limit: int) -> list[Profile]:
     found = [cursor["profiles"][customer] for customer in sorted(cursor["profiles"]) if customer > after]
     return [profile for profile in found if profile.sealed is not None and not profile.restricted][:limit]

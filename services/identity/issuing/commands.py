@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,7 +31,9 @@ class GivenFacts(Command):
     classes: Annotated[dict[Code, Code], Field(max_length=100)] = {}
     tags: Annotated[tuple[Code, ...], Field(max_length=100)] = ()
 
+    @cached_property
     def facts(self) -> Facts:
+        """The same as rules ask for them."""
         return Facts(self.kind, self.source, self.channel, self.classes, frozenset(self.tags))
 
 

@@ -39,17 +39,16 @@ class Desk:
     """One transaction over the numbers of some customers. It holds the log's lock."""
 
     def __init__(self, tx: Transaction, now: datetime, rows: Sequence[Assignment | KnownNumber]) -> None:
-        references = sorted({row.customer for row in rows if not is_uuid(row.customer)})
-        self._named = _named(tx, references)
-        customers = [self._named.get(row.customer, row.customer) for row in rows]
-        customers = [customer for customer in customers if is_uuid(customer)]
+        asked = {row.customer for row in rows}
+        self._named = _named(tx, sorted(reference for reference in asked if not is_uuid(reference)))
+        customers = (asked - self._named.keys()).union(self._named.values())
         numbers = [row.number for row in rows if row.number is not None]
         self._tx = tx
         self._now = now
         self._allocation = Allocation(tx.cursor)
         self._book: RuleBook = self._allocation.book
-        self._versions = {c: p.version for c, p in store.profiles(tx.cursor, sorted(set(customers))).items()}
-        states = stored_states(tx.cursor, [stream_of(customer) for customer in self._versions])
+        self._versions = store.versions(tx.cursor, sorted(filter(is_uuid, customers)))
+        states = stored_states(tx.cursor, [stream_of(customer) for customer, at in self._versions.items() if at])
         self._before = {c: held(numbering_events(states.get(stream_of(c), ())), self._book) for c in self._versions}
         self._since: dict[str, list[Contract]] = {}
         keys = {key for number in numbers for key in (number_key(number), key_of(number))}
@@ -65,10 +64,8 @@ class Desk:
         if customer != row.customer:
             row = row.model_copy(update={"customer": customer})
         try:
-            if not is_uuid(customer):
-                raise NotFound("no customer has this number or alias; check it, or give the customer's id")
             if customer not in self._before:
-                raise NotFound(f"customer {customer} is not known here (yet); check the id or try again later")
+                raise _unknown(customer)
             events, number, reserve = decide(self, row)
         except CustlogError as error:
             return RowAnswer(customer=customer, error=error.detail)
@@ -205,6 +202,12 @@ def _named(tx: Transaction, references: Sequence[str]) -> dict[str, str]:
 
 def _keys(name: str) -> tuple[str, str]:
     return number_key(name), key_of(name)
+
+
+def _unknown(customer: str) -> NotFound:
+    if is_uuid(customer):
+        return NotFound(f"customer {customer} is not known here (yet); check the id or try again later")
+    return NotFound("no customer has this number or alias; check it, or give the customer's id")
 
 
 def _key(number: str, *, own: bool) -> str:

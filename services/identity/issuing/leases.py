@@ -85,7 +85,7 @@ class Leases:
 def _lease(tx: Transaction, command: Lease, cause: Cause, digest: bytes, now: datetime) -> dict[str, Any]:
     allocation = Allocation(tx.cursor)
     numbering = _leasing(allocation.book, command.rule)
-    facts = command.facts.facts()
+    facts = command.facts.facts
     shown = numbering.shown(facts, now) if numbering.matches(facts) else None
     if shown is None:
         raise Invalid(f"rule {command.rule} does not number such customers: a condition fails or a fact is missing")

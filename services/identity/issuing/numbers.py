@@ -51,7 +51,7 @@ class Numbers:
         def decide(desk: Desk, row: Assignment) -> Decision:
             if row.number is not None:
                 return desk.chosen(row.customer, row.number)
-            return desk.next(row.customer, row.facts.facts(), command.rule)
+            return desk.next(row.customer, row.facts.facts, command.rule)
 
         return await self._rows(command.rows, cause, decide)
 

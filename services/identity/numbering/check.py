@@ -27,20 +27,24 @@ _DAMM = (
     "9438617205",
     "2581436790",
 )
-_DAMM_ROWS: tuple[tuple[int, ...], ...] = tuple(tuple(map(int, row)) for row in _DAMM)
+_DAMM_ROWS: Mapping[str, Mapping[str, str]] = {
+    str(state): dict(zip(DIGITS, row, strict=True)) for state, row in enumerate(_DAMM)
+}
 _VALUE: Mapping[str, int] = {character: value for value, character in enumerate(LETTERS_AND_DIGITS)}
 
 
 def _digits(body: str) -> str:
-    return body if body.isdigit() else "".join([character for character in body if character in DIGITS])
+    if body.isascii() and body.isdigit():
+        return body
+    return "".join([character for character in body if character in DIGITS])
 
 
 def damm(body: str) -> str:
     """H. M. Damm, 2004: totally anti-symmetric quasigroups."""
-    state = 0
+    state = "0"
     for digit in _digits(body):
-        state = _DAMM_ROWS[state][int(digit)]
-    return DIGITS[state]
+        state = _DAMM_ROWS[state][digit]
+    return state
 
 
 def mod37_36(body: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.identity.numbering.check import DIGITS, LETTERS_AND_DIGITS
@@ -29,8 +30,7 @@ MAX_SKIPS = 100_000
 DEFAULT = "numbering.default.v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
+class Issued(NamedTuple):
     """A number with its place in its scope."""
 
     number: str
@@ -50,6 +50,18 @@ class Parsed:
     check_ok: bool
 
 
+_SERIAL, _SERIES = "\0", "\1"
+
+
+class _Frame(NamedTuple):
+    """A number of one scope without its check, and how it is checked; marks stand for the serial and its series."""
+
+    shown: tuple[str, ...]
+    scope: str
+    text: str
+    body: str
+
+
 class Numbering:
     """A rule, made ready. Raises BadTemplate for what cannot be read, KeyError or ValueError for an unknown zone."""
 
@@ -66,6 +78,7 @@ class Numbering:
         self.last = self._last()
         self._value = {character: value for value, character in enumerate(self._sequence.alphabet)}
         self._plain = self._sequence.alphabet == DIGITS
+        self._last_frame = _Frame((), "", "", "")
 
     def _last(self) -> int:
         if self._series is not None:
@@ -91,7 +104,29 @@ class Numbering:
 
     def scope(self, shown: Sequence[str]) -> str:
         """The name of a scope; a counter of its own stands behind each."""
-        return "customer" if self.rule.id == DEFAULT else f"{self.rule.id}/{'-'.join(shown)}"
+        return self._frame(shown).scope
+
+    def _frame(self, shown: Sequence[str]) -> _Frame:
+        frame = self._last_frame  # of many numbers most are of one scope
+        if frame.shown != shown or not frame.scope:
+            frame = self._last_frame = self._framed(tuple(shown))
+        return frame
+
+    def _framed(self, shown: tuple[str, ...]) -> _Frame:
+        scope = "customer" if self.rule.id == DEFAULT else f"{self.rule.id}/{'-'.join(shown)}"
+        values = iter(shown)
+        text = body = ""
+        for part in self.parts:
+            if isinstance(part, Literal):
+                text += part.text
+                body += part.canonical
+            elif not isinstance(part, Check):
+                piece = (
+                    _SERIAL if isinstance(part, SerialPart) else _SERIES if isinstance(part, Series) else next(values)
+                )
+                text += piece
+                body += piece
+        return _Frame(shown, scope, text, body)
 
     def shown_in(self, scope: str) -> tuple[str, ...]:
         """What the numbers of a scope show: `scope` read back."""
@@ -120,25 +155,12 @@ class Numbering:
         """The number of a serial. ValueError for a serial that the rule cannot write."""
         if not self.rule.start <= serial <= self.last:
             raise ValueError(f"rule {self.rule.id} has serials from {self.rule.start} to {self.last}, not {serial}")
-        values = iter(shown)
-        texts: list[str] = []
-        body: list[str] = []
-        for part in self.parts:
-            if isinstance(part, Literal):
-                texts.append(part.text)
-                body.append(part.canonical)
-                continue
-            if isinstance(part, Fact | Date):
-                text = next(values)
-            elif isinstance(part, Series):
-                text = part.characters[serial // self._block]
-            elif isinstance(part, Check):
-                text = part.scheme.of("".join(body))
-            else:
-                text = self.write(serial)
-            texts.append(text)
-            body.append(text)
-        return "".join(texts)
+        frame, written = self._frame(shown), self.write(serial)
+        text, body = frame.text.replace(_SERIAL, written), frame.body.replace(_SERIAL, written)
+        if self._series is not None:
+            character = self._series.characters[serial // self._block]
+            text, body = text.replace(_SERIES, character), body.replace(_SERIES, character)
+        return text if self._check is None else text + self._check.scheme.of(body)
 
     def write(self, serial: int) -> str:
         """The serial as its part of a number."""
