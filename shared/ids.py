@@ -19,19 +19,28 @@ _VERSION_AND_VARIANT = (7 << 76) | (2 << 62)
 
 
 class _Source:
-    """Milliseconds and a counter of 42 bits, seeded at random in each new millisecond (RFC 9562, 6.2 method 1)."""
+    """Milliseconds and a counter of 42 bits, seeded at random in each new millisecond (RFC 9562, 6.2 method 1).
+
+    The 32 bits of noise behind them are drawn with the seed: ids of one millisecond differ by the counter.
+    """
 
     def __init__(self) -> None:
+        self._begin()
+        # A child begins with noise of its own, or it would go on with its parent's ids.
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._ms = 0
         self._counter = 0
+        self._noise = 0
 
     def next(self) -> int:
-        noise = int.from_bytes(os.urandom(10))
         ms = time.time_ns() // 1_000_000
         with self._lock:
             if ms > self._ms:
-                self._ms = ms
+                noise = int.from_bytes(os.urandom(10))
+                self._ms, self._noise = ms, noise & 0xFFFFFFFF
                 # The top bit stays free, so that a burst within one millisecond cannot overflow.
                 self._counter = (noise >> 32) & ((1 << (_COUNTER_BITS - 1)) - 1)
             else:
@@ -40,9 +49,9 @@ class _Source:
                 if self._counter >> _COUNTER_BITS:
                     self._ms += 1
                     self._counter = 0
-            ms, counter = self._ms, self._counter
+            ms, counter, noise = self._ms, self._counter, self._noise
         high, low = counter >> 30, counter & 0x3FFFFFFF
-        return (ms << 80) | (high << 64) | (low << 32) | (noise & 0xFFFFFFFF) | _VERSION_AND_VARIANT
+        return (ms << 80) | (high << 64) | (low << 32) | noise | _VERSION_AND_VARIANT
 
 
 _SOURCE = _Source()

@@ -1,4 +1,6 @@
+import os
 import threading
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -40,6 +42,22 @@ def test_threads_never_get_the_same_id() -> None:
         thread.join()
 
     assert len(set(made)) == 8000
+
+
+def test_a_forked_process_never_gets_the_ids_of_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time_ns()
+    monkeypatch.setattr("shared.ids.time.time_ns", lambda: now)
+    uuid7()
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writes, uuid7().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    assert os.read(reads, 36).decode() != uuid7()
+    os.close(reads)
+    os.close(writes)
 
 
 def test_only_version_7_has_a_time() -> None:

@@ -30,13 +30,12 @@ _DAMM = (
 _DAMM_ROWS: Mapping[str, Mapping[str, str]] = {
     str(state): dict(zip(DIGITS, row, strict=True)) for state, row in enumerate(_DAMM)
 }
+_WITHOUT_LETTERS = str.maketrans("", "", LETTERS_AND_DIGITS[len(DIGITS) :])
 _VALUE: Mapping[str, int] = {character: value for value, character in enumerate(LETTERS_AND_DIGITS)}
 
 
 def _digits(body: str) -> str:
-    if body.isascii() and body.isdigit():
-        return body
-    return "".join([character for character in body if character in DIGITS])
+    return body.translate(_WITHOUT_LETTERS)
 
 
 def damm(body: str) -> str:
