@@ -14,12 +14,10 @@ from services.identity.matching.contact import (
     compare_identities,
     compare_phones,
 )
-from services.identity.matching.limits import NAMES, limits
+from services.identity.matching.limits import NAMES, highest, limits
 from services.identity.matching.model import FIELDS, LEVELS, Model
 from services.identity.matching.person import compare_births, compare_names
 from services.identity.matching.record import Normal
-
-_FAMILY = FIELDS.index("family")
 
 Band: TypeAlias = Literal["merge", "review", "new"]
 
@@ -56,7 +54,8 @@ def compare(a: Normal, b: Normal, model: Model) -> Levels:
 def likely(a: Normal, b: Normal, model: Model, least: int) -> Levels | None:
     """What `compare` says, or None, and sooner, where the names and the like show that the pair weighs less than that.
 
-    However well phones and addresses agree, they and the family name reach no more than the limit of a household.
+    However well phones and addresses agree, they reach no more than the limits of what households, twins and namesakes
+    share.
     """
     found = _without_places(a, b, model)
     if (not a.extra or not b.extra) and _most(found, model) < least:
@@ -135,9 +134,8 @@ def _with_places(found: Levels, a: Normal, b: Normal, model: Model) -> Levels:
 
 
 def _most(found: Levels, model: Model) -> int:
-    """No pair with these levels weighs more, whatever the phones and addresses say (limits.py)."""
-    parts = parts_of(found, model, len(found.codes))
-    return model.limits.household + sum(parts) - max(parts[_FAMILY], 0)
+    """No pair with these levels weighs more, whatever the phones and addresses say."""
+    return highest(found.codes, parts_of(found, model, len(found.codes)), model)
 
 
 def _same(a: str, b: str) -> int:

@@ -49,6 +49,29 @@ def limits(codes: Sequence[int], parts: Sequence[int], model: Model) -> tuple[in
     return moved, household, twins, namesakes, names, 0
 
 
+def highest(codes: Sequence[int], parts: Sequence[int], model: Model) -> int:
+    """No pair with these first fields, those before the phone, weighs more, whatever the others say.
+
+    What is shared reaches the limit of a household at most; with a birth date that of twins, with a given name that of
+    namesakes. What was taken back for one of them is not given back by another.
+    """
+    most = model.limits
+    own = sum(parts) - max(parts[_FAMILY], 0)
+    firm = codes[_COMPANY] > 0
+    theirs = codes[_COMPANY] == _OTHER_COMPANY if firm else codes[_GIVEN] == _OTHER_GIVEN
+    if theirs:
+        own -= max(parts[_EMAIL], 0)
+    bound = most.household
+    if not firm:
+        birth = max(parts[_BIRTH], 0)
+        given = max(parts[_GIVEN], 0) + max(parts[_MIDDLE], 0)
+        if birth:
+            bound = min(bound, most.twins - birth)
+        if given:
+            bound = min(bound, most.namesakes - given)
+    return bound + own
+
+
 class Limited(NamedTuple):
     """Of many pairs: the sum of what all limits take back, and the evidence that fitting them looks at."""
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.identity.matching.compare import compare, likely, total, weigh
+from services.identity.matching.compare import Levels, compare, likely, parts_of, total, weigh
 from services.identity.matching.explain import explain, to_json, without_identifiers
 from services.identity.matching.explain_svg import to_svg
 from services.identity.matching.frequencies import learn
+from services.identity.matching.limits import highest
 from services.identity.matching.model import FIELDS, LEVELS, UnknownModel, from_json, shipped
 from services.identity.matching.model import to_json as model_json
 from services.identity.matching.normalise.record import normalise
@@ -44,6 +45,21 @@ def test_only_what_weighs_too_little_is_given_up_early(a: Normal, b: Normal, lea
 
     whole = compare(a, b, model)
     assert found == whole if found is not None else total(whole, model) < least
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    st.tuples(*(st.integers(0, len(LEVELS[field]) - 1) for field in FIELDS)),
+    st.tuples(*(st.integers(0, 24_000) for _ in FIELDS)),
+)
+def test_no_phone_or_address_lifts_a_pair_above_what_is_reckoned_before(
+    codes: tuple[int, ...], rarities: tuple[int, ...]
+) -> None:
+    levels = Levels(codes, rarities)
+    before = FIELDS.index("phone")
+    extra = parts_of(levels, MODEL)[FIELDS.index("extra")]
+
+    assert total(levels, MODEL) - max(extra, 0) <= highest(codes[:before], parts_of(levels, MODEL)[:before], MODEL)
 
 
 def test_neighbours_are_given_up_by_their_names_alone() -> None:
