@@ -172,6 +172,9 @@ class Companies(NamedTuple):
     branch: int = 0
 
 
+_NO_COMPANY = Companies()
+
+
 def compare_companies(a: tuple[CompanyName, ...], b: tuple[CompanyName, ...], frequencies: Frequencies) -> Companies:
     """The best of all pairs of names: 1 exact, 2 close, 3 one part of the other, 4 similar, 5 different.
 
@@ -179,7 +182,7 @@ def compare_companies(a: tuple[CompanyName, ...], b: tuple[CompanyName, ...], fr
     company that is registered somewhere else is another one, like a branch.
     """
     if not a or not b:
-        return Companies()
+        return _NO_COMPANY
     branch = agreement({name.branch for name in a}, {name.branch for name in b})
     if registered_elsewhere(a, b):
         branch = 3

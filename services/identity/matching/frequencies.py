@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from math import log2
 from types import MappingProxyType
 
@@ -137,6 +138,7 @@ def values(normal: Normal) -> Iterable[tuple[str, str]]:
     return (pair for pair in seen if pair[1])
 
 
+@lru_cache(maxsize=65536)
 def birth_key(year: int, month: int, day: int) -> str:
     return str(year * 10_000 + month * 100 + day).zfill(8)
 
