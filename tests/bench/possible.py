@@ -28,8 +28,8 @@ async def measure(stand: Stand, plan: Plan) -> list[Result]:
             customers = history.heads()["customer"]
         latencies: list[float] = []
         rates, found = [], 0
+        asked = list(_people(min(ASKED, plan.size // 10)))
         for _ in range(plan.rounds):
-            asked = list(_people(min(ASKED, plan.size // 10)))
             began = time.perf_counter()
             found = sum([await _ask(client, person, latencies) for person in asked])
             rates.append(len(asked) / (time.perf_counter() - began))
