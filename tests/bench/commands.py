@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import date
+
+from msgspec.structs import replace
 
 from shared.eventlog.commit import Append, Commit, digest
 from shared.events.customer import Address, CustomerRegistered, Identifier, Name, OrderLine, OrderPlaced, TicketOpened
