@@ -11,6 +11,7 @@ nothing more: of 7,434 made-up pairs that merge 9 would be missed, and a twentie
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import product
 
@@ -19,11 +20,13 @@ from services.identity.matching.record import Birth, CompanyName, Home, Normal, 
 MOST = 4
 """Names, phones, e-mails and addresses of one record that make keys."""
 
-SUPPORTING = ("word-day:", "word-road:", "word-postcode:", "birth:", "door:", "head-place:")
-"""So begin the keys of an index that are worth no comparison by themselves, if something else leads to somebody.
+SUPPORTING = frozenset({"word-day", "word-road", "word-postcode", "birth", "door", "head-place"})
+"""Kinds of keys of an index that are worth no comparison by themselves, if something else leads to both records.
 
 Of 3,200 made-up pairs that shared one of these alone not one was a question. With another key they count.
 """
+WEAK = frozenset({"word-day", "birth", "head-place"})
+"""Those of them that are worth none if something else leads to either: 9 of 20,000 made-up pairs merged."""
 
 _SOUNDS = str.maketrans(
     {"c": "k", "q": "k", "z": "s", "v": "f", "w": "", "h": "", "y": ""} | dict.fromkeys("aeiou", "")
@@ -40,7 +43,8 @@ def skeleton(word: str) -> str:
 
 def keys(normal: Normal) -> tuple[str, ...]:
     """All keys of a record of a file, without repeats, in a fixed order. Never log one: they hold personal data."""
-    return tuple(dict.fromkeys([*_narrow(normal), *_wide(normal)]))
+    words = [_words(name) for name in normal.names[:MOST]]
+    return tuple(dict.fromkeys([*_narrow(normal, words), *_wide(normal, words)]))
 
 
 def index_keys(normal: Normal) -> tuple[str, ...]:
@@ -49,21 +53,22 @@ def index_keys(normal: Normal) -> tuple[str, ...]:
     A phone that many share stands there with each word of the name as well: it brings people together whose phone is
     too common to do it, in whatever order they come.
     """
-    found = _narrow(normal)
+    words = [_words(name) for name in normal.names[:MOST]]
+    found = _narrow(normal, words)
     for phone in _phones(normal):
-        found += [f"word-phone:{word}|{phone}" for name in normal.names[:MOST] for word in _words(name)]
+        found += [f"word-phone:{word}|{phone}" for of_name in words for word in of_name]
     return tuple(dict.fromkeys(found))
 
 
-def _narrow(normal: Normal) -> list[str]:
+def _narrow(normal: Normal, words: Sequence[list[str]]) -> list[str]:
     homes = normal.homes[:MOST]
     found = [f"id:{identity.type}:{identity.value}" for identity in normal.identities[:MOST]]
     found += [f"phone:{phone}" for phone in _phones(normal)]
     found += [f"email:{email.address}" for email in normal.emails[:MOST] if not email.placeholder]
     for company in normal.companies[:MOST]:
         found += _company(company, homes)
-    for name in normal.names[:MOST]:
-        found += _name(name, normal.birth, homes)
+    for name, of_name in zip(normal.names, words, strict=False):
+        found += _name(name, of_name, normal.birth, homes)
     found += _birth(normal.birth)
     for home in homes:
         if home.road and home.number:
@@ -71,7 +76,7 @@ def _narrow(normal: Normal) -> list[str]:
     return found
 
 
-def _wide(normal: Normal) -> list[str]:
+def _wide(normal: Normal, words: Sequence[list[str]]) -> list[str]:
     homes, birth = normal.homes[:MOST], normal.birth
     found = [
         f"local:{email.local}"
@@ -79,14 +84,13 @@ def _wide(normal: Normal) -> list[str]:
         if len(email.local) >= 5 and not email.role and not email.placeholder
     ]
     found += [f"head:{company.core[:8]}" for company in normal.companies[:MOST] if company.core]
-    for name in normal.names[:MOST]:
-        words = _words(name)
-        if len(words) == 2:
-            found.append(f"sound:{words[0]}|{words[1]}")
+    towns = [town for home in homes if (town := home.city or home.district)]
+    for of_name in words:
+        if len(of_name) == 2:
+            found.append(f"sound:{of_name[0]}|{of_name[1]}")
         if birth is not None and not birth.placeholder:
-            found += [f"word-year:{word}|{birth.year}" for word in words]
-        towns = [town for home in homes if (town := home.city or home.district)]
-        found += [f"word-town:{word}|{town}" for town in towns for word in words]
+            found += [f"word-year:{word}|{birth.year}" for word in of_name]
+        found += [f"word-town:{word}|{town}" for town in towns for word in of_name]
     for home in homes:
         if home.postcode and home.number:
             found.append(f"postcode-number:{home.postcode}|{home.number}")
@@ -108,8 +112,7 @@ def _words(name: PersonName) -> list[str]:
     return sorted({skeleton(word) for word in words if word})
 
 
-def _name(name: PersonName, birth: Birth | None, homes: tuple[Home, ...]) -> list[str]:
-    words = _words(name)
+def _name(name: PersonName, words: list[str], birth: Birth | None, homes: tuple[Home, ...]) -> list[str]:
     found = [f"name:{name.anagram}"] if name.anagram else []
     if birth is not None and birth.day and not birth.placeholder:
         found += [f"word-day:{word}|{birth.month}|{birth.day}" for word in words]

@@ -14,8 +14,10 @@ from math import log2
 from typing import NamedTuple, TypeAlias
 
 from services.identity.matching.compare import Band, Levels, band, likely, total
-from services.identity.matching.keys import SUPPORTING, index_keys
+from services.identity.matching.frequencies import birth_key
+from services.identity.matching.keys import SUPPORTING, WEAK, index_keys
 from services.identity.matching.model import Model
+from services.identity.matching.person import SLIPS, digit_slips
 from services.identity.matching.record import Normal
 from services.identity.matching.rows import packed, unpacked
 
@@ -34,12 +36,15 @@ _Block: TypeAlias = tuple[int, Collection[int]]
 
 
 class _Sharing(NamedTuple):
-    """Who has keys of a record: few others do, more do, a second key has to say so too; and keys that are full."""
+    """Who has keys of a record: few others do, more do, a second key has to say so too; and keys that are full.
+
+    A name, a birthday or a door alone brings nobody together with those who were born far apart.
+    """
 
     near: list[_Block]
     wide: list[_Block]
     second: list[_Block]
-    full: dict[str, Rows]
+    full: dict[str, Collection[int]]
 
 
 class Candidate(NamedTuple):
@@ -75,6 +80,8 @@ class Matcher:
         self._packed: list[bytes] = []
         self._led = bytearray()
         """By row, whether something leads to it for which supporting keys need not stand alone."""
+        self._born = array("I")
+        """By row, the date of birth as a number of eight digits, 0 where it is not known."""
         self._blocks: dict[int, int | Rows] = {}
 
     def __len__(self) -> int:
@@ -131,7 +138,7 @@ class Matcher:
 
     def _find(self, normal: Normal, made: tuple[str, ...], without: int) -> Found:
         led = _led(normal)
-        near, wide, second, full = self._sharing(made, supporting=SUPPORTING if led else ())
+        near, wide, second, full = self._sharing(made, led=led, born=_born(normal))
         nearest = self.model.caps.nearest
         crowd = (row for block in full.values() for row in block if row != without)
         if len(self._rows) <= FEW:
@@ -148,28 +155,41 @@ class Matcher:
                 rows = [*_nearest(shared, nearest), *islice(crowd, nearest)]
         return Found(self._weigh(normal, rows), len(rows), tuple(full))
 
-    def _sharing(self, made: tuple[str, ...], supporting: tuple[str, ...]) -> _Sharing:
+    def _sharing(self, made: tuple[str, ...], *, led: bool, born: int) -> _Sharing:
         near, wide, second, full = found = _Sharing([], [], [], {})
-        blocks, cap, led = self._blocks, self.model.caps.block, self._led
+        blocks, cap = self._blocks, self.model.caps.block
         whole = _BITS[len(self._rows).bit_length()]
         for key in made:
             block = blocks.get(hash(key))
             if block is None:
                 continue
-            if isinstance(block, int):
-                (second if key.startswith(supporting) and led[block] else near).append((whole, (block,)))
-            elif len(block) < cap:
-                worth, few = whole - _WORTH[len(block)], len(block) <= _NEAR
-                if not key.startswith(supporting):
-                    (near if few else wide).append((worth, block))
-                elif few and (alone := [row for row in block if not led[row]]):
-                    near.append((worth, alone))
-                    second.append((worth, [row for row in block if led[row]]))
-                else:
-                    second.append((worth, block))
+            rows = (block,) if isinstance(block, int) else block
+            kind = key.partition(":")[0]
+            if len(rows) >= cap:
+                full[kind] = rows
+                continue
+            worth, supports = whole - _WORTH[len(rows)], kind in SUPPORTING
+            if len(rows) > _NEAR:
+                (second if supports and led else wide).append((worth, rows))
+            elif led and kind in WEAK:
+                second.append((worth, rows))
+            elif supports or kind == "name":
+                either = supports and (led or kind in WEAK)
+                apart = [row for row in rows if (either and self._led[row]) or self._far(born, row)]
+                if len(apart) < len(rows):
+                    near.append((worth, [row for row in rows if row not in apart] if apart else rows))
+                if apart:
+                    second.append((worth, apart))
             else:
-                full[key.partition(":")[0]] = block
+                near.append((worth, rows))
         return found
+
+    def _far(self, born: int, row: int) -> bool:
+        """Whether somebody was born years before or after this record, and not by a slip of a digit or two."""
+        other = self._born[row]
+        if not born or not other or abs(born - other) <= self.model.guards.years * 10_000:
+            return False
+        return digit_slips(str(born), str(other)) > SLIPS
 
     def _weigh(self, normal: Normal, rows: Iterable[int]) -> tuple[Candidate, ...]:
         model, stored = self.model, self._packed
@@ -188,6 +208,7 @@ class Matcher:
         self._ids.append(record)
         self._packed.append(packed(normal))
         self._led.append(_led(normal))
+        self._born.append(_born(normal))
         blocks, cap = self._blocks, self.model.caps.block
         for key in made:
             hashed = hash(key)
@@ -214,6 +235,12 @@ class Matcher:
 def _led(normal: Normal) -> bool:
     """Whether a phone, an e-mail address or an identifier leads to somebody."""
     return bool(normal.phones or normal.emails or normal.identities)
+
+
+def _born(normal: Normal) -> int:
+    birth = normal.birth
+    known = birth is not None and birth.day and birth.month and not birth.placeholder
+    return int(birth_key(birth.year, birth.month, birth.day)) if birth is not None and known else 0
 
 
 def _shared(near: Sequence[_Block], wide: Sequence[_Block]) -> dict[int, int]:

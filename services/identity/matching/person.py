@@ -188,6 +188,8 @@ def _han_level(level: int, a: str, b: str) -> int:
     return _DIFFER if level > _PART and not set(a) & set(b) else level
 
 
+SLIPS = 2
+"""Digits in which a date may have been mistyped."""
 _B_EXACT, _B_PARTIAL, _B_TYPO, _B_PARTS, _B_YEAR, _B_DIFFER, _B_FAR = range(1, 8)
 
 
@@ -202,19 +204,19 @@ def compare_births(a: Birth | None, b: Birth | None, years: int, frequencies: Fr
     if not (a.day and b.day):
         fits = all(x == y or not x or not y for x, y in zip(left, right, strict=True))
         return _B_PARTIAL if fits else _apart(a, b, years), 0
-    slips = _digit_slips(birth_key(*left), birth_key(*right))
+    slips = digit_slips(birth_key(*left), birth_key(*right))
     if slips == 1 or (a.year == b.year and a.month == b.day and a.day == b.month):
         return _B_TYPO, 0
     if (a.year == b.year) + (a.month == b.month) + (a.day == b.day) == 2:
         return _B_PARTS, 0
-    return (_B_YEAR if a.year == b.year or slips == 2 else _apart(a, b, years)), 0
+    return (_B_YEAR if a.year == b.year or slips == SLIPS else _apart(a, b, years)), 0
 
 
 def _apart(a: Birth, b: Birth, years: int) -> int:
     return _B_DIFFER if abs(a.year - b.year) <= years else _B_FAR
 
 
-def _digit_slips(a: str, b: str) -> int:
+def digit_slips(a: str, b: str) -> int:
     """Digits that differ, a swap of neighbours counted once."""
     slips: int = sum(map(ne, a, b))
     if slips == 2:

@@ -96,7 +96,8 @@ def test_a_first_name_and_a_birthday_bring_those_together_whom_nothing_else_lead
 ) -> None:
     monkeypatch.setattr(matching, "FEW", 0)
     matcher = Matcher(MODEL)
-    matcher.add("stranger", named(given="Robert", family="Zhang", birth="1951-02-03", phone="+49 30 5550101"))
+    matcher.add("stranger", named(given="Robert", family="Zhang", birth="1975-02-03"))
+    matcher.add("with a phone", named(given="Robert", family="Weber", birth="1976-02-03", phone="+49 30 5550101"))
 
     def compared(**contact: str) -> int:
         return matcher.find(named(given="Robert", family="Miller", birth="1980-02-03", **contact)).compared
@@ -106,8 +107,26 @@ def test_a_first_name_and_a_birthday_bring_those_together_whom_nothing_else_lead
     matcher.add("with a second key", named(given="Robert", family="Zhou", birth="1980-02-03", phone="+49 30 5550103"))
     assert compared(phone="+49 30 5550102") == 1
 
-    matcher.add("without a phone", named(given="Bob", family="Meyer", birth="1980-02-03"))
-    assert compared(phone="+49 30 5550102") == 2
+    matcher.add("next door, without a phone", named(given="Ulrich", family="Kunz", street="Long Lane"))
+    assert compared(phone="+49 30 5550102", street="Long Lane") == 2
+
+    matcher.add("next door", named(given="Petra", family="Vogel", street="Long Lane", phone="+49 30 5550104"))
+    assert compared(phone="+49 30 5550102", street="Long Lane") == 2
+
+
+def test_a_name_alone_brings_nobody_together_with_those_who_were_born_far_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(matching, "FEW", 0)
+    matcher = Matcher(MODEL)
+    matcher.add("ann", named(given="Ann", family="Miller", birth="1951-02-03", phone="+49 30 5550101"))
+
+    def compared(**other: str) -> int:
+        return matcher.find(named(given="Ann", family="Miller", **other)).compared
+
+    assert compared(birth="1980-07-19") == 0
+    assert compared(birth="1980-07-19", phone="+49 30 5550101") == 1
+    assert compared(birth="1981-02-03") == compared(birth="1962-11-19") == compared() == 1
 
 
 def test_a_packed_file_gives_the_same_answer_as_a_list_in_any_order() -> None:
