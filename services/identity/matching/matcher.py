@@ -140,11 +140,10 @@ class Matcher:
         led = _led(normal)
         near, wide, second, full = self._sharing(made, led=led, born=_born(normal))
         nearest = self.model.caps.nearest
-        crowd = (row for block in full.values() for row in block if row != without)
         if len(self._rows) <= FEW:
-            shared = _counted([*near, *wide, *second])
+            shared = _counted([*near, *wide, *second, *((0, block) for block in full.values())])
             shared.pop(without, None)
-            rows = [*shared, *(row for row in crowd if row not in shared)]
+            rows = list(shared)
         else:
             shared = _shared(near, [*wide, *second])
             shared.pop(without, None)
@@ -152,7 +151,8 @@ class Matcher:
             if not rows:
                 shared = _counted(() if led else wide)
                 shared.pop(without, None)
-                rows = [*_nearest(shared, nearest), *islice(crowd, nearest)]
+                crowd = (row for kind, block in full.items() if kind not in SUPPORTING for row in block)
+                rows = [*_nearest(shared, nearest), *islice((row for row in crowd if row != without), nearest)]
         return Found(self._weigh(normal, rows), len(rows), tuple(full))
 
     def _sharing(self, made: tuple[str, ...], *, led: bool, born: int) -> _Sharing:
