@@ -23,6 +23,8 @@ from services.identity.matching.rows import packed, unpacked
 
 _NEAR = 8
 """Records up to which one key is enough for a pair to be compared; of those that more records have, it takes two."""
+_MUCH = 2
+"""More than so many keys that hardly anybody has, or more of others, bring those together whose birth dates differ."""
 FEW = 600
 """Records up to which all that share a key are compared."""
 _BITS = [1000 * bits for bits in range(64)]
@@ -38,13 +40,14 @@ _Block: TypeAlias = tuple[int, Collection[int]]
 class _Sharing(NamedTuple):
     """Who has keys of a record: few others do, more do, a second key has to say so too; and keys that are full.
 
-    A name, a birthday or a door alone brings nobody together with those who were born far apart.
+    `sure` are those who have a phone, an e-mail address, an identifier or a company's name of it.
     """
 
     near: list[_Block]
     wide: list[_Block]
     second: list[_Block]
     full: dict[str, Collection[int]]
+    sure: list[Collection[int]]
 
 
 class Candidate(NamedTuple):
@@ -137,8 +140,8 @@ class Matcher:
         return tuple(sorted({key.partition(":")[0] for key in shared}))
 
     def _find(self, normal: Normal, made: tuple[str, ...], without: int) -> Found:
-        led = _led(normal)
-        near, wide, second, full = self._sharing(made, led=led, born=_born(normal))
+        led, born = _led(normal), _born(normal)
+        near, wide, second, full, sure = self._sharing(made, led=led)
         nearest = self.model.caps.nearest
         if len(self._rows) <= FEW:
             shared = _counted([*near, *wide, *second, *((0, block) for block in full.values())])
@@ -147,18 +150,21 @@ class Matcher:
         else:
             shared = _shared(near, [*wide, *second])
             shared.pop(without, None)
-            rows = _nearest(shared, nearest)
+            rows = _nearest(self._likely(shared, born, sure), nearest)
             if not rows:
                 shared = _counted(() if led else wide)
                 shared.pop(without, None)
                 crowd = (row for kind, block in full.items() if kind not in SUPPORTING for row in block)
-                rows = [*_nearest(shared, nearest), *islice((row for row in crowd if row != without), nearest)]
+                rows = [
+                    *_nearest(self._likely(shared, born, sure), nearest),
+                    *islice((row for row in crowd if row != without), nearest),
+                ]
         return Found(self._weigh(normal, rows), len(rows), tuple(full))
 
-    def _sharing(self, made: tuple[str, ...], *, led: bool, born: int) -> _Sharing:
-        near, wide, second, full = found = _Sharing([], [], [], {})
+    def _sharing(self, made: tuple[str, ...], *, led: bool) -> _Sharing:
+        near, wide, second, full, sure = found = _Sharing([], [], [], {}, [])
         blocks, cap = self._blocks, self.model.caps.block
-        whole = _BITS[len(self._rows).bit_length()]
+        whole = self._bits()
         for key in made:
             block = blocks.get(hash(key))
             if block is None:
@@ -169,27 +175,34 @@ class Matcher:
                 full[kind] = rows
                 continue
             worth, supports = whole - _WORTH[len(rows)], kind in SUPPORTING
+            if not supports and kind != "name":
+                sure.append(rows)
             if len(rows) > _NEAR:
                 (second if supports and led else wide).append((worth, rows))
             elif led and kind in WEAK:
                 second.append((worth, rows))
-            elif supports or kind == "name":
-                either = supports and (led or kind in WEAK)
-                apart = [row for row in rows if (either and self._led[row]) or self._far(born, row)]
-                if len(apart) < len(rows):
-                    near.append((worth, [row for row in rows if row not in apart] if apart else rows))
-                if apart:
-                    second.append((worth, apart))
+            elif supports and (led or kind in WEAK):
+                alone = [row for row in rows if not self._led[row]]
+                near.append((worth, alone))
+                second.append((worth, [row for row in rows if self._led[row]]))
             else:
                 near.append((worth, rows))
         return found
 
-    def _far(self, born: int, row: int) -> bool:
-        """Whether somebody was born years before or after this record, and not by a slip of a digit or two."""
-        other = self._born[row]
-        if not born or not other or abs(born - other) <= self.model.guards.years * 10_000:
-            return False
-        return digit_slips(str(born), str(other)) > SLIPS
+    def _likely(self, shared: Mapping[int, int], born: int, sure: Sequence[Collection[int]]) -> Mapping[int, int]:
+        """Without those who were born in another year, and not by a slip of the keyboard, and share little else."""
+        if not born:
+            return shared
+        much = _MUCH * self._bits()
+        return {
+            row: worth
+            for row, worth in shared.items()
+            if worth > much or not _apart(born, self._born[row]) or any(row in rows for rows in sure)
+        }
+
+    def _bits(self) -> int:
+        """What a key is worth that one record has."""
+        return _BITS[len(self._rows).bit_length()]
 
     def _weigh(self, normal: Normal, rows: Iterable[int]) -> tuple[Candidate, ...]:
         model, stored = self.model, self._packed
@@ -241,6 +254,11 @@ def _born(normal: Normal) -> int:
     birth = normal.birth
     known = birth is not None and birth.day and birth.month and not birth.placeholder
     return int(birth_key(birth.year, birth.month, birth.day)) if birth is not None and known else 0
+
+
+def _apart(born: int, other: int) -> bool:
+    """Whether two dates, 0 for unknown, differ in their year and in more digits than somebody mistypes."""
+    return bool(other) and born // 10_000 != other // 10_000 and digit_slips(str(born), str(other)) > SLIPS
 
 
 def _shared(near: Sequence[_Block], wide: Sequence[_Block]) -> dict[int, int]:
