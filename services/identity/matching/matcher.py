@@ -154,11 +154,9 @@ class Matcher:
             if not rows:
                 shared = _counted(() if led else wide)
                 shared.pop(without, None)
-                crowd = (row for kind, block in full.items() if kind not in SUPPORTING for row in block)
-                rows = [
-                    *_nearest(self._likely(shared, born, sure), nearest),
-                    *islice((row for row in crowd if row != without), nearest),
-                ]
+                rows = _nearest(self._likely(shared, born, sure), nearest)
+                crowd = {row: 0 for kind, block in full.items() if kind not in SUPPORTING for row in block}
+                rows += islice((row for row in crowd if row != without and row not in shared), nearest)
         return Found(self._weigh(normal, rows), len(rows), tuple(full))
 
     def _sharing(self, made: tuple[str, ...], *, led: bool) -> _Sharing:
@@ -177,16 +175,14 @@ class Matcher:
             worth, supports = whole - _WORTH[len(rows)], kind in SUPPORTING
             if not supports and kind != "name":
                 sure.append(rows)
-            if len(rows) > _NEAR:
-                (second if supports and led else wide).append((worth, rows))
-            elif led and kind in WEAK:
+            mine = near if len(rows) <= _NEAR else wide
+            if led and (kind in WEAK or (supports and mine is wide)):
                 second.append((worth, rows))
-            elif supports and (led or kind in WEAK):
-                alone = [row for row in rows if not self._led[row]]
-                near.append((worth, alone))
+            elif kind in WEAK or (supports and led):
+                mine.append((worth, [row for row in rows if not self._led[row]]))
                 second.append((worth, [row for row in rows if self._led[row]]))
             else:
-                near.append((worth, rows))
+                mine.append((worth, rows))
         return found
 
     def _likely(self, shared: Mapping[int, int], born: int, sure: Sequence[Collection[int]]) -> Mapping[int, int]:
@@ -257,8 +253,10 @@ def _born(normal: Normal) -> int:
 
 
 def _apart(born: int, other: int) -> bool:
-    """Whether two dates, 0 for unknown, differ in their year and in more digits than somebody mistypes."""
-    return bool(other) and born // 10_000 != other // 10_000 and digit_slips(str(born), str(other)) > SLIPS
+    """Whether two dates, 0 for unknown, are of other years and other days, in more digits than somebody mistypes."""
+    if not other or born // 10_000 == other // 10_000 or born % 10_000 == other % 10_000:
+        return False
+    return digit_slips(str(born), str(other)) > SLIPS
 
 
 def _shared(near: Sequence[_Block], wide: Sequence[_Block]) -> dict[int, int]:

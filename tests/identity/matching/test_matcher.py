@@ -11,7 +11,8 @@ from services.identity.matching import matcher as matching
 from services.identity.matching.keys import keys
 from services.identity.matching.matcher import Matcher
 from services.identity.matching.model import Caps, shipped
-from services.identity.matching.record import Normal
+from services.identity.matching.normalise.record import normalise
+from services.identity.matching.record import Address, Normal, Raw
 from services.identity.matching.resolve import resolve
 from services.identity.matching.rows import Packed, packed
 from tests.identity.matching.people import named, normals
@@ -119,7 +120,7 @@ def test_a_name_alone_brings_nobody_together_with_those_who_were_born_on_another
 ) -> None:
     monkeypatch.setattr(matching, "FEW", 0)
     matcher = Matcher(MODEL)
-    matcher.add("ann", named(given="Ann", family="Miller", birth="1951-02-03", phone="+49 30 5550101", street="Lane"))
+    matcher.add("ann", named(given="Ann", family="Miller", birth="1999-02-03", phone="+49 30 5550101", street="Lane"))
 
     def compared(**other: str) -> int:
         return matcher.find(named(given="Ann", family="Miller", **other)).compared
@@ -127,7 +128,39 @@ def test_a_name_alone_brings_nobody_together_with_those_who_were_born_on_another
     assert compared(birth="1962-11-19") == 0
     assert compared(birth="1962-11-19", phone="+49 30 5550101") == 1
     assert compared(birth="1962-11-19", street="Lane") == 1
-    assert compared(birth="1981-02-03") == compared(birth="1951-11-19") == compared() == 1
+    assert [compared(birth=near) for near in ("1989-02-03", "1999-11-19", "2000-02-03", "")] == [1, 1, 1, 1]
+
+
+def test_a_birthday_that_many_share_brings_nobody_together_to_whom_something_else_leads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(matching, "FEW", 0)
+    matcher = Matcher(MODEL)
+    families = ("Abel", "Busch", "Conrad", "Dietz", "Ernst", "Falk", "Gruber", "Hahn", "Iske")
+    for number, family in enumerate(families):
+        phone = f"+49 30 55501{number:02}"
+        matcher.add(family, named(given="Karl", family=family, birth="1980-02-03", phone=phone))
+    asked = named(given="Ann", family="Miller", birth="1980-02-03")
+
+    assert matcher.find(asked).compared == 0
+
+    matcher.add("without a phone", named(given="Petra", family="Vogel", birth="1980-02-03"))
+    assert matcher.find(asked).compared == 1
+
+
+def test_nobody_is_found_twice_among_those_who_share_a_full_key_and_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "FEW", 0)
+    matcher = Matcher(MODEL)
+    streets = ["Long Lane"] * 9 + ["Other Road"] * (MODEL.caps.block - 9)
+    for number, street in enumerate(streets):
+        address = Address(street=street, number="5", city="Leeds")
+        matcher.add(f"acme {number}", normalise(Raw(kind="org", company="Acme Widgets", addresses=(address,))))
+
+    found = matcher.find(matcher["acme 0"])
+    ids = [candidate.id for candidate in found.candidates]
+    assert "company" in found.skipped
+    assert ids
+    assert len(ids) == len(set(ids))
 
 
 def test_a_packed_file_gives_the_same_answer_as_a_list_in_any_order() -> None:
