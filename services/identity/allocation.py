@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -37,8 +36,7 @@ class Allocation:
         self._book: RuleBook | None = None
         self._next: dict[str, int] = {}
         self._changed: set[str] = set()
-        self._given: Counter[str] = Counter()
-        self._since: dict[str, datetime] = {}
+        self._given: dict[str, number_store.Given] = {}
 
     @property
     def book(self) -> RuleBook:
@@ -56,8 +54,7 @@ class Allocation:
         for numbering, shown in candidates:
             issued = numbering.next(shown, self.floor(numbering, numbering.scope(shown)))
             if issued is not None:
-                self._next[issued.scope] = issued.serial + 1
-                self._changed.add(issued.scope)
+                self.pass_over(numbering, issued.scope, issued.serial)
                 self.count(issued.scope, 1, at)
                 return assigned(issued)
         raise UsedUp("no numbering rule has a number for this customer; set rules that end with one for everybody")
@@ -76,16 +73,20 @@ class Allocation:
 
     def count(self, scope: str, numbers: int, at: datetime) -> None:
         """So many numbers of a scope were given to customers or lease holders at an instant."""
-        self._given[scope] += numbers
-        self._since[scope] = min(self._since.get(scope, at), at)
+        known = self._given.get(scope)
+        self._given[scope] = (
+            number_store.Given(numbers, at)
+            if known is None
+            else number_store.Given(known.count + numbers, min(known.since, at))
+        )
 
     def save(self) -> None:
         """Writes how far the counters are."""
-        given = {scope: number_store.Given(count, self._since[scope]) for scope, count in self._given.items()}
-        number_store.put_counters(self._cursor, {scope: self._next[scope] for scope in sorted(self._changed)}, given)
+        number_store.put_counters(
+            self._cursor, {scope: self._next[scope] for scope in sorted(self._changed)}, self._given
+        )
         self._changed.clear()
         self._given.clear()
-        self._since.clear()
 
 
 def assigned(issued: Issued) -> NumberAssigned:

@@ -58,8 +58,10 @@ def likely(a: Normal, b: Normal, model: Model, least: int) -> Levels | None:
     share.
     """
     found = _without_places(a, b, model)
-    if (not a.extra or not b.extra) and _most(found, model) < least:
-        return None
+    if not a.extra or not b.extra:
+        most = highest(found.codes, parts_of(found, model, len(found.codes)), model)
+        if most < least:
+            return None
     return _with_places(found, a, b, model)
 
 
@@ -131,11 +133,6 @@ def _with_places(found: Levels, a: Normal, b: Normal, model: Model) -> Levels:
             extra_rarity,
         ),
     )
-
-
-def _most(found: Levels, model: Model) -> int:
-    """No pair with these levels weighs more, whatever the phones and addresses say."""
-    return highest(found.codes, parts_of(found, model, len(found.codes)), model)
 
 
 def _same(a: str, b: str) -> int:

@@ -32,7 +32,7 @@ def limits(codes: Sequence[int], parts: Sequence[int], model: Model) -> tuple[in
     place = max(place + moved, 0)
     company, phone = max(parts[_COMPANY], 0), max(parts[_PHONE], 0)
     firm = codes[_COMPANY] > 0
-    theirs = codes[_COMPANY] == _OTHER_COMPANY if firm else codes[_GIVEN] == _OTHER_GIVEN
+    theirs = _of_both(codes)
     email = max(parts[_EMAIL], 0)
     shared = prior + place + phone + max(parts[_FAMILY], 0) + (email if theirs else 0)
     household = min(most.household - shared, 0)
@@ -58,8 +58,7 @@ def highest(codes: Sequence[int], parts: Sequence[int], model: Model) -> int:
     most = model.limits
     own = sum(parts) - max(parts[_FAMILY], 0)
     firm = codes[_COMPANY] > 0
-    theirs = codes[_COMPANY] == _OTHER_COMPANY if firm else codes[_GIVEN] == _OTHER_GIVEN
-    if theirs:
+    if _of_both(codes):
         own -= max(parts[_EMAIL], 0)
     bound = most.household
     if not firm:
@@ -70,6 +69,12 @@ def highest(codes: Sequence[int], parts: Sequence[int], model: Model) -> int:
         if given:
             bound = min(bound, most.namesakes - given)
     return bound + own
+
+
+def _of_both(codes: Sequence[int]) -> bool:
+    """Whether the names say that these are two, so that an e-mail address they share is one they both use."""
+    company = codes[_COMPANY]
+    return company == _OTHER_COMPANY if company else codes[_GIVEN] == _OTHER_GIVEN
 
 
 class Limited(NamedTuple):

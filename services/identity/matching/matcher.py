@@ -14,7 +14,6 @@ from math import log2
 from typing import NamedTuple, TypeAlias
 
 from services.identity.matching.compare import Band, Levels, band, likely, total
-from services.identity.matching.frequencies import birth_key
 from services.identity.matching.keys import SUPPORTING, WEAK, index_keys
 from services.identity.matching.model import Model
 from services.identity.matching.person import SLIPS, digit_slips
@@ -155,7 +154,7 @@ class Matcher:
                 shared = _counted(() if led else wide)
                 shared.pop(without, None)
                 rows = _nearest(self._likely(shared, born, sure), nearest)
-                crowd = {row: 0 for kind, block in full.items() if kind not in SUPPORTING for row in block}
+                crowd = dict.fromkeys(row for kind, block in full.items() if kind not in SUPPORTING for row in block)
                 rows += islice((row for row in crowd if row != without and row not in shared), nearest)
         return Found(self._weigh(normal, rows), len(rows), tuple(full))
 
@@ -248,8 +247,9 @@ def _led(normal: Normal) -> bool:
 
 def _born(normal: Normal) -> int:
     birth = normal.birth
-    known = birth is not None and birth.day and birth.month and not birth.placeholder
-    return int(birth_key(birth.year, birth.month, birth.day)) if birth is not None and known else 0
+    if birth is None or birth.placeholder or not birth.month or not birth.day:
+        return 0
+    return birth.year * 10_000 + birth.month * 100 + birth.day
 
 
 def _apart(born: int, other: int) -> bool:

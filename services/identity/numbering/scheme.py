@@ -54,7 +54,7 @@ _SERIAL, _SERIES = "\0", "\1"
 
 
 class _Frame(NamedTuple):
-    """A number of one scope without its check, and how it is checked; marks stand for the serial and its series."""
+    """A number of one scope without its check, and the body that is checked; marks stand for serial and series."""
 
     shown: tuple[str, ...]
     scope: str
@@ -78,7 +78,7 @@ class Numbering:
         self.last = self._last()
         self._value = {character: value for value, character in enumerate(self._sequence.alphabet)}
         self._plain = self._sequence.alphabet == DIGITS
-        self._last_frame = _Frame((), "", "", "")
+        self._last_frame: _Frame | None = None
 
     def _last(self) -> int:
         if self._series is not None:
@@ -108,7 +108,7 @@ class Numbering:
 
     def _frame(self, shown: Sequence[str]) -> _Frame:
         frame = self._last_frame  # of many numbers most are of one scope
-        if frame.shown != shown or not frame.scope:
+        if frame is None or frame.shown != shown:
             frame = self._last_frame = self._framed(tuple(shown))
         return frame
 
