@@ -16,7 +16,8 @@ from deploy.matching.progress import progress
 from deploy.matching.records import Records, load, read_clusters, read_mapping, read_pairs
 from services.identity.matching.blocks import candidates, keyed
 from services.identity.matching.calibrate import TooFewLabels, calibrate, labelled
-from services.identity.matching.frequencies import Frequencies, learn
+from services.identity.matching.counting import learn
+from services.identity.matching.frequencies import Frequencies
 from services.identity.matching.model import Model, to_json
 from services.identity.matching.record import Normal
 from services.identity.matching.vectors import totals

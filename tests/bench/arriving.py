@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import psutil
 
-from services.identity.matching.frequencies import learn
+from services.identity.matching.counting import learn
 from services.identity.matching.matcher import Matcher
 from services.identity.matching.model import shipped
 from services.identity.matching.normalise.record import normalise

@@ -132,7 +132,7 @@ def _pairs(rows: NDArray[np.int32], starts: Numbers, sizes: Numbers, records: in
     every, counted = np.concatenate(codes), np.concatenate(weights)
     if not len(every):
         return every, counted
-    order = np.argsort(every, kind="stable")
+    order = np.argsort(every)
     every, counted = every[order], counted[order]
     firsts = np.flatnonzero(np.r_[True, every[1:] != every[:-1]])
     return every[firsts], np.add.reduceat(counted, firsts)

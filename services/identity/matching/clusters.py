@@ -110,6 +110,32 @@ def cluster(
     return Clusters(tuple(groups), tuple(held))
 
 
+def components(pairs: Iterable[Pair]) -> list[list[Pair]]:
+    """The pairs by the groups of records that they link. No union crosses two groups, so each is clustered alone."""
+    root: dict[str, str] = {}
+
+    def find(record: str) -> str:
+        above = root.setdefault(record, record)
+        while above != root[above]:
+            root[record] = above = root[above]
+        return above
+
+    linked = list(pairs)
+    for a, b, _ in linked:
+        root[find(a)] = find(b)
+    groups: dict[str, list[Pair]] = {}
+    for pair in linked:
+        groups.setdefault(find(pair.a), []).append(pair)
+    return list(groups.values())
+
+
+def united(parts: Iterable[Clusters]) -> Clusters:
+    """What `cluster` says of all pairs, from what it said of groups of them that nothing links."""
+    every = list(parts)
+    held = sorted((one for part in every for one in part.held), key=lambda one: (-one.weight, one.a, one.b))
+    return Clusters(tuple(sorted(group for part in every for group in part.clusters)), tuple(held))
+
+
 def _banned(never: Iterable[tuple[str, str]]) -> Mapping[str, set[str]]:
     banned: dict[str, set[str]] = {}
     for a, b in never:

@@ -6,15 +6,14 @@ the two of the pair in question; below that stands, for each table, the chance o
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from math import log2
 from types import MappingProxyType
 
 import msgspec
 
-from services.identity.matching.record import Normal, PersonName
+from services.identity.matching.record import PersonName
 
 UNSEEN: Mapping[str, float] = MappingProxyType(
     {
@@ -54,12 +53,6 @@ LONG_FAMILIES = frozenset(
     )
 )
 """Chinese family names of two characters in a name of three; a name of four is taken to have one."""
-
-
-LEAN = 500
-"""Records that chances known from elsewhere count for."""
-LEAST = 1e-4
-"""However many records there are, a value's chance falls no lower than its unseen one, or this."""
 
 
 class Frequencies(msgspec.Struct, frozen=True):
@@ -119,64 +112,9 @@ def han_parts(name: PersonName) -> tuple[str, str]:
     return han[:cut], han[cut:]
 
 
-def values(normal: Normal) -> Iterable[tuple[str, str]]:
-    """Every (table, value) of a record that is counted; a value once per record."""
-    seen: set[tuple[str, str]] = set()
-    for name in normal.names:
-        family, given = han_parts(name)
-        seen.update((("given", name.given), ("family", name.family), ("given", given), ("family", family)))
-    seen.update(("company", company.core) for company in normal.companies)
-    seen.update(("phone", phone.number) for phone in normal.phones)
-    seen.update(("email", email.address) for email in normal.emails)
-    seen.update(("identity", f"{identity.type}:{identity.value}") for identity in normal.identities)
-    for home in normal.homes:
-        seen.update((("road", home.road), ("unit", home.unit), ("city", home.city or home.district)))
-        seen.add(("postcode", home.postcode))
-    if normal.birth is not None:
-        seen.add(("birth", birth_key(normal.birth.year, normal.birth.month, normal.birth.day)))
-    seen.update(("extra", f"{name}:{value}") for name, value in normal.extra)
-    return (pair for pair in seen if pair[1])
-
-
 @lru_cache(maxsize=65536)
 def birth_key(year: int, month: int, day: int) -> str:
     return str(year * 10_000 + month * 100 + day).zfill(8)
 
 
 EMPTY = Frequencies()
-
-
-def learn(records: Iterable[Normal], known: Frequencies = EMPTY) -> Frequencies:
-    """Counts the values of all records of a base; `known` are chances from elsewhere that a small base leans on.
-
-    Values of one or two records that are not known from elsewhere are not kept: they are unseen ones.
-    """
-    counts: dict[str, Counter[str]] = {table: Counter() for table in UNSEEN}
-    number = 0
-    for normal in records:
-        number += 1
-        for table, value in values(normal):
-            counts[table][value] += 1
-    return from_counts(counts, number, known)
-
-
-def from_counts(counts: Mapping[str, Mapping[str, int]], records: int, known: Frequencies = EMPTY) -> Frequencies:
-    """The rarities of counted values. Deterministic: tables and values are sorted."""
-    tables = {}
-    for table, counted in sorted(counts.items()):
-        elsewhere = known.tables.get(table, {})
-        kept = {value for value, count in counted.items() if count > 2} | elsewhere.keys()
-        unseen = UNSEEN[table]
-        tables[table] = {
-            value: _rarity(
-                counted.get(value, 0), records, 2 ** (-elsewhere[value] / 1000) if value in elsewhere else unseen
-            )
-            for value in sorted(kept)
-        }
-    return Frequencies(tables, records)
-
-
-def _rarity(count: int, records: int, elsewhere: float) -> int:
-    """The pair itself is not counted; what is known from elsewhere counts as LEAN records more."""
-    known = elsewhere if records < 1 else elsewhere * LEAN / (records + LEAN) + min(elsewhere, LEAST)
-    return round(-1000 * log2(min(max(count - 2, 0) / (records + LEAN) + known, 1.0)))

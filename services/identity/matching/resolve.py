@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
 from services.identity.matching.blocks import Candidates, Keyed, Numbers, Skipped, candidates, joined, keyed
-from services.identity.matching.clusters import Held, Pair, cluster
+from services.identity.matching.clusters import Clusters, Held, Pair, cluster, components, united
 from services.identity.matching.compare import compare, likely
+from services.identity.matching.counting import Counted, counted, learn_file
 from services.identity.matching.estimate import fit, spread
-from services.identity.matching.frequencies import learn
 from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
 from services.identity.matching.rows import ById, Rows
@@ -22,6 +23,8 @@ CHUNK = 50_000
 """Pairs that are compared at once."""
 RECORDS = 20_000
 """Records whose keys are made at once."""
+COMPONENTS = 5_000
+"""Groups of linked records that are clustered at once."""
 
 
 class Resolution(NamedTuple):
@@ -50,8 +53,10 @@ def resolve(
     `records` may be `Packed` (rows.py), which a million records should be. More `processes` change no result.
     """
     rows = Rows(records)
-    model = model.fitted(len(rows), learn(rows.normals(), model.frequencies))
-    found = candidates(joined(over(_keyed, (rows,), len(rows), RECORDS, processes)), len(rows), model)
+    parts = over(_surveyed, (rows,), len(rows), RECORDS, processes)
+    model = model.fitted(len(rows), learn_file([part.counted for part in parts], rows, model.frequencies))
+    found = candidates(joined([part.keyed for part in parts]), len(rows), model)
+    del parts
     strong = None
     if adapt:
         step = spread(len(found.left))
@@ -68,7 +73,8 @@ def resolve(
     pairs = [Pair(rows.ids[a], rows.ids[b], weight) for a, b, weight in zip(left, right, weights, strict=True)]
     pairs.sort(key=lambda pair: (-pair.weight, pair.a, pair.b))
     wanted = {rows.ids[row]: row for row in {*left, *right}}
-    result = cluster(pairs, ById(rows, wanted), model)
+    linked = components([pair for pair in pairs if pair.weight >= model.merge])
+    result = united(over(_cluster, (linked, ById(rows, wanted), model), len(linked), COMPONENTS, processes))
     return Resolution(result.clusters, tuple(pairs), result.held, model, len(found.left), found.skipped, found.weak)
 
 
@@ -93,8 +99,14 @@ def _all(parts: Sequence[_Strong]) -> _Strong:
     )
 
 
-def _keyed(start: int, end: int, rows: Rows) -> Keyed:
-    return keyed(rows.normals(start, end), start)
+class _Surveyed(NamedTuple):
+    keyed: Keyed
+    counted: Counted
+
+
+def _surveyed(start: int, end: int, rows: Rows) -> _Surveyed:
+    normals = list(rows.normals(start, end))
+    return _Surveyed(keyed(normals, start), counted(normals, start))
 
 
 def _compare(start: int, end: int, rows: Rows, found: Candidates, model: Model) -> Vectors:
@@ -111,6 +123,10 @@ def _weigh(start: int, end: int, rows: Rows, found: Candidates, model: Model) ->
             places.append(place)
             levels.append(told)
     return _strong(np.array(places, np.int64), stack(levels), model)
+
+
+def _cluster(start: int, end: int, linked: Sequence[Sequence[Pair]], normals: ById, model: Model) -> Clusters:
+    return cluster(chain.from_iterable(linked[start:end]), normals, model)
 
 
 def _normals(start: int, end: int, rows: Rows, found: Candidates) -> Iterator[tuple[Normal, Normal]]:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.identity.matching.clusters import Pair, cluster
+from services.identity.matching.clusters import Pair, cluster, components, united
 from services.identity.matching.guards import conflict
 from services.identity.matching.model import shipped
 from services.identity.matching.normalise.record import normalise
@@ -44,6 +44,26 @@ def test_the_same_pairs_in_any_order_give_the_same_clusters(records: list[Normal
     mixed = shuffle.sample(pairs, len(pairs))
 
     assert cluster(pairs, ids, MODEL) == cluster(mixed, ids, MODEL)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(normals, min_size=2, max_size=9), st.randoms(use_true_random=False))
+def test_groups_that_nothing_links_are_clustered_alone_as_they_are_together(
+    records: list[Normal], chance: random.Random
+) -> None:
+    ids = {f"r{n}": normal for n, normal in enumerate(records)}
+    every = [Pair(f"r{a}", f"r{b}", chance.randrange(20_000)) for b in range(len(ids)) for a in range(b)]
+    pairs = [pair for pair in chance.sample(every, len(every) // 3) if pair.weight >= MODEL.merge]
+
+    alone = united(cluster(group, ids, MODEL) for group in components(pairs))
+
+    assert alone == cluster(pairs, ids, MODEL)
+
+
+def test_groups_are_linked_over_any_number_of_pairs() -> None:
+    found = components(pairs_of("ab", "cd", "ef", "bc", "gh"))
+
+    assert sorted(len(group) for group in found) == [1, 1, 3]
 
 
 def test_never_keeps_apart_whatever_the_pairs_weigh_and_whoever_stands_between() -> None:

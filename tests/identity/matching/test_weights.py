@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.identity.matching.compare import Levels, compare, likely, parts_of, total, weigh
+from services.identity.matching.counting import learn
 from services.identity.matching.explain import explain, to_json, without_identifiers
 from services.identity.matching.explain_svg import to_svg
-from services.identity.matching.frequencies import learn
 from services.identity.matching.limits import highest
 from services.identity.matching.model import FIELDS, LEVELS, UnknownModel, from_json, shipped
 from services.identity.matching.model import to_json as model_json
