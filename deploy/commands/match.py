@@ -81,7 +81,7 @@ def _show(answer: dict[str, Any]) -> None:
         )
     if answer["pairs_too_weak"]:
         STDERR.print(
-            f"{answer['pairs_too_weak']} pairs were not compared: they share only keys that many records have.",
+            f"{answer['pairs_too_weak']} pairs were not compared: others share more.",
             highlight=False,
         )
     held = ", ".join(f"{name} {count}" for name, count in answer["held"].items()) or "none"

@@ -163,6 +163,8 @@ def stored_answers(cursor: Cursor[Any], commands: Sequence[str]) -> list[StoredA
 
 def stored_states(cursor: Cursor[Any], streams: Sequence[str]) -> dict[str, list[bytes]]:
     """The stored bytes of these streams' events, in order; a stream without events is missing in the answer."""
+    if not streams:
+        return {}
     cursor.execute(_STATES, (list(streams),), prepare=True, binary=True)
     found: dict[str, list[bytes]] = {}
     for row in cursor.fetchall():

@@ -1,20 +1,22 @@
 """Blocks of a whole file: which pairs of records share a key, and which keys brought too many together to be used.
 
 A large file has more such pairs than can be compared. Then those go first that share most: keys count by their rarity,
-log2(records / records with the key), as in meta-blocking (Papadakis et al. 2014, weighted edge pruning).
+log2(records / records with the key), as in meta-blocking (Papadakis et al. 2014, weighted edge pruning). Last of all go
+those that share a single key, of a kind that strangers share.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from itertools import product
 from math import log2
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.identity.matching.keys import keys
+from services.identity.matching.keys import LAST, keys
 from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
 
@@ -25,6 +27,8 @@ ALL_PAIRS = 600
 """Below so many records every pair is compared."""
 AFFORDABLE = 500_000
 """Pairs that are always compared, however few records there are."""
+_BEYOND = 1 << 25
+"""More than all keys of a pair count together: what stands above it is another number."""
 TIES = 1.2
 """So much more than what can be afforded is compared rather than to cut between pairs that share equally much."""
 
@@ -98,14 +102,15 @@ def candidates(found: Keyed, records: int, model: Model) -> Candidates:
     hashes, rows, kinds = found.hashes[order], found.rows[order], found.kinds[order]
     starts = np.flatnonzero(np.r_[True, hashes[1:] != hashes[:-1]]) if len(hashes) else np.zeros(0, np.int64)
     sizes = np.diff(np.r_[starts, len(hashes)])
+    last = np.isin(kinds[starts], [number for number, name in enumerate(found.names) if name in LAST])
     if records <= ALL_PAIRS:
         left, right = (rows_.astype(np.int64) for rows_ in np.triu_indices(records, 1))
-        sharing, _ = _pairs(rows, starts[sizes > 1], sizes[sizes > 1], records)
+        sharing = _pairs(rows, starts[sizes > 1], sizes[sizes > 1], records, last[sizes > 1]).pairs
         return Candidates(left, right, (), keyless=~np.isin(left * records + right, sharing))
     cap = _cap(sizes, records, model)
     used = (sizes > 1) & (sizes <= cap)
-    pairs, shared = _pairs(rows, starts[used], sizes[used], records)
-    strong = _strongest(shared, max(model.caps.compared * records, AFFORDABLE))
+    pairs, shared, enough = _pairs(rows, starts[used], sizes[used], records, last[used])
+    strong = _strongest(shared + np.where(enough, _BEYOND, 0), max(model.caps.compared * records, AFFORDABLE))
     kept = pairs[strong]
     skipped = _skipped(kinds[starts], sizes, cap, found.names)
     return Candidates(kept // records, kept % records, skipped, len(pairs) - len(kept))
@@ -120,22 +125,35 @@ def _cap(sizes: Numbers, records: int, model: Model) -> int:
     return max(affordable, model.caps.block // 2)
 
 
-def _pairs(rows: NDArray[np.int32], starts: Numbers, sizes: Numbers, records: int) -> tuple[Numbers, Weights]:
-    """The distinct pairs of all blocks, left * records + right, sorted; and what the keys that each shares count."""
+class _Pairs(NamedTuple):
+    """Distinct pairs, left * records + right, sorted; what the keys that each shares count; and whether that is enough.
+
+    One key of the kinds that go last is not.
+    """
+
+    pairs: Numbers
+    shared: Weights
+    enough: NDArray[np.bool_]
+
+
+def _pairs(rows: NDArray[np.int32], starts: Numbers, sizes: Numbers, records: int, last: NDArray[np.bool_]) -> _Pairs:
     codes, weights = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
-    for size in np.unique(sizes):
-        first = starts[sizes == size]
+    for size, goes_last in product(np.unique(sizes), (False, True)):
+        block = (sizes == size) & (last == goes_last)
         a, b = np.triu_indices(int(size), 1)
-        members = rows[first[:, None] + np.arange(size)].astype(np.int64)
+        members = rows[starts[block][:, None] + np.arange(size)].astype(np.int64)
         codes.append((members[:, a] * records + members[:, b]).ravel())
-        weights.append(np.full(len(codes[-1]), round(1000 * log2(records / int(size))), np.int32))
+        weight = round(1000 * log2(records / int(size))) + (_BEYOND if goes_last else 2 * _BEYOND)
+        weights.append(np.full(len(codes[-1]), weight, np.int32))
     every, counted = np.concatenate(codes), np.concatenate(weights)
     if not len(every):
-        return every, counted
+        return _Pairs(every, counted, np.zeros(0, np.bool_))
     order = np.argsort(every)
     every, counted = every[order], counted[order]
+    del order  # a large file has tens of millions of pairs
     firsts = np.flatnonzero(np.r_[True, every[1:] != every[:-1]])
-    return every[firsts], np.add.reduceat(counted, firsts)
+    sums = np.diff(np.cumsum(counted, dtype=np.int64)[np.r_[firsts[1:], len(every)] - 1], prepend=0)
+    return _Pairs(every[firsts], (sums % _BEYOND).astype(np.int32), sums >= 2 * _BEYOND)
 
 
 def _strongest(shared: Weights, most: int) -> NDArray[np.bool_]:

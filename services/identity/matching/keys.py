@@ -28,6 +28,17 @@ Of 3,200 made-up pairs that shared one of these alone not one was a question. Wi
 WEAK = frozenset({"word-day", "birth", "head-place"})
 """Those of them that are worth none if something else leads to either: 9 of 20,000 made-up pairs merged."""
 
+LAST = frozenset(
+    {
+        *("word-day", "word-year", "word-town", "word-postcode", "birth"),
+        *("door", "road-postcode", "postcode-number", "head-place", "local"),
+    }
+)
+"""Kinds of keys of a file under which nearly all pairs are strangers: those that share one, and nothing else, go last.
+
+Of 26 million such pairs of a million made-up records 905 were of one customer.
+"""
+
 _SOUNDS = str.maketrans(
     {"c": "k", "q": "k", "z": "s", "v": "f", "w": "", "h": "", "y": ""} | dict.fromkeys("aeiou", "")
 )

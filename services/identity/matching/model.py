@@ -112,7 +112,7 @@ class Caps(msgspec.Struct, frozen=True):
 
     block: int = 60
     pairs: int = 40
-    compared: int = 4
+    compared: int = 3
     nearest: int = 5
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import msgspec
 import numpy as np
 import pytest
@@ -21,11 +23,22 @@ from tests.support.population.records import COLUMNS
 MODEL = shipped()
 
 
-def entries(*blocks_: tuple[int, ...]) -> Keyed:
-    """One key per block of rows."""
-    rows = [(hash(("key", n)), row) for n, block in enumerate(blocks_) for row in block]
-    hashes, numbers = zip(*rows, strict=True)
-    return Keyed(np.array(hashes, np.int64), np.array(numbers, np.int32), np.zeros(len(rows), np.int8), ("some",))
+NAMES = ("name", "birth", "door")
+
+
+def entries(*blocks_: tuple[int, ...], kinds: str = "") -> Keyed:
+    """One key per block of rows; of `kinds`, if they are given, else names."""
+    numbers = [NAMES.index(kind) for kind in kinds.split()] or [0] * len(blocks_)
+    entered = [(hash(("key", n)), row, numbers[n]) for n, block in enumerate(blocks_) for row in block]
+    hashes, rows, of_kinds = zip(*entered, strict=True)
+    return Keyed(np.array(hashes, np.int64), np.array(rows, np.int32), np.array(of_kinds, np.int8), NAMES)
+
+
+def compared(found: Keyed, most: int, monkeypatch: pytest.MonkeyPatch) -> set[tuple[int, int]]:
+    """The pairs that are compared of a large file of which so many can be."""
+    monkeypatch.setattr(blocks, "AFFORDABLE", most)
+    told = candidates(found, blocks.ALL_PAIRS + 1, msgspec.structs.replace(MODEL, caps=Caps(compared=0)))
+    return set(zip(told.left.tolist(), told.right.tolist(), strict=True))
 
 
 def test_where_not_all_can_be_compared_those_are_that_share_most(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,6 +52,14 @@ def test_where_not_all_can_be_compared_those_are_that_share_most(monkeypatch: py
     pairs = set(zip(told.left.tolist(), told.right.tolist(), strict=True))
     assert pairs == {(0, 1), (40, 41)}
     assert told.weak + len(pairs) == 30 * 29 // 2 + 1
+
+
+def test_those_who_share_a_birthday_or_a_door_alone_go_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = tuple(range(10, 20))
+    found = entries((0, 1), (2, 3), (4, 5), (4, 5), crowd, kinds="birth door birth door name")
+
+    assert compared(found, 46, monkeypatch) == {(4, 5), *combinations(crowd, 2)}
+    assert compared(found, 48, monkeypatch) >= {(0, 1), (2, 3)}
 
 
 def test_keys_made_in_parts_are_the_keys_of_the_whole() -> None:
