@@ -29,12 +29,14 @@ from tests.faults.load import Load
 from tests.faults.plan import SERVERS, SERVICES
 from tests.faults.stand import Stand
 
-RATE = 10.0
+RATE = 5.0
 CALM_SECONDS = 4.0
 ASK_SECONDS = 3.0
 LAG_SECONDS = 120.0
 UNDER_WAY = 20
-"""Records of the load that are between two services at any moment: about half a second of them."""
+"""Records of the load that are between two services at any moment: about a second of them."""
+LOOK_SECONDS = 0.2
+"""Between two looks at how far all are behind. Each costs every service some milliseconds, which it lacks then."""
 ASKED: Mapping[str, tuple[str, str]] = {
     "customer": ("customer", "/customers"),
     "identity": ("identity", "/numbers/C00000000"),
@@ -96,7 +98,7 @@ async def _caught_up(client: Client) -> None:
             return
         if time.monotonic() > deadline:
             raise EmbeddedError(f"Still {now.behind} events behind after {LAG_SECONDS:.0f} s.")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 def _there(pid: int) -> bool:
