@@ -92,7 +92,7 @@ def learn_file(parts: Sequence[Counted], rows: Rows, known: Frequencies = EMPTY)
         for pair in values(rows.normal(row)):
             if found := number.get(hash(pair)):
                 counts[pair[0]][pair[1]] = found
-    elsewhere = [(table, value) for table, rarities in known.tables.items() for value in rarities]
+    elsewhere = [(table, value) for table in counts for value in known.tables.get(table, ())]
     for (table, value), found in zip(elsewhere, _looked_up(elsewhere, distinct, times), strict=True):
         counts[table][value] = found
     return from_counts(counts, len(rows), known)

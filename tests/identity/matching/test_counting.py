@@ -9,7 +9,7 @@ from services.identity.matching.record import Normal
 from services.identity.matching.rows import Packed, Rows, packed
 from tests.identity.matching.people import named, normals
 
-KNOWN = Frequencies({"given": {"anna": 7000, "never seen": 9000}, "postcode": {"ls14ab": 5000}})
+KNOWN = Frequencies({"given": {"anna": 7000, "never seen": 9000}, "postcode": {"ls14ab": 5000}, "of old": {"x": 1}})
 
 
 def rows_of(records: list[Normal]) -> Rows:
