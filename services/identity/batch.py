@@ -19,6 +19,7 @@ from services.identity.matching.fingerprint import Evidence
 from services.identity.matching.judging import Judge
 from services.identity.matching.lookup import Token, Tokens
 from services.identity.matching.record import Normal
+from services.identity.matching.sharing import brought
 from services.identity.numbering.facts import facts_of
 from services.identity.numbering.rule import ACTOR as NUMBERING_RULES
 from services.identity.records import open_profile, sealed_profile
@@ -109,16 +110,14 @@ class Matching:
         before = {customer: draft.normal for customer, draft in drafts.items() if not draft.is_new}
         changes = [self._change(drafts[event.customer], event) for event in telling]
         index = store.holders(tx.cursor, {key for change in changes for key in change.evidence})
-        involved = {
-            customer for customers in index.values() if len(customers) <= store.COMMON for customer in customers
-        }
-        state = store.identities(tx.cursor, involved | before.keys(), with_links=True)
-        others = [customer for customer in state.identity_of if customer not in drafts]
-        normals = before | records.read(tx, others)
+        met = [_met(change, index, outcome) for change in changes]
+        asked = store.asked_with(tx.cursor, before)
+        state = store.identities(tx.cursor, before.keys() | asked.union(*met), with_links=True)
+        normals = before | records.read(tx, state.identity_of.keys() - drafts.keys())
         guard, numbers = self._judge.guard(normals), Allocation(tx.cursor)
-        decision = _Decision(self._judge, index, state, normals, numbers, outcome, guard)
-        for change in changes:
-            decision.take(change, drafts[change.event.customer])
+        decision = _Decision(self._judge, state, normals, numbers, outcome, guard)
+        for change, others in zip(changes, met, strict=True):
+            decision.take(change, drafts[change.event.customer], others)
         numbers.save()
         told = _append(tx, decision.commits)
         _write(tx, drafts, keys)
@@ -177,7 +176,6 @@ class _Decision:
     """Decides change after change, as if each had been a batch of its own."""
 
     judge: Judge
-    index: dict[bytes, list[str]]
     state: Identities
     normals: dict[str, Normal]
     numbers: Allocation
@@ -186,7 +184,7 @@ class _Decision:
     commits: list[Commit] = field(default_factory=list)
     admitted: list[str] = field(default_factory=list)
 
-    def take(self, change: _Change, draft: _Draft) -> None:
+    def take(self, change: _Change, draft: _Draft, others: Collection[str]) -> None:
         event = change.event
         customer = event.customer
         if draft.is_new and customer not in self.state.identity_of:
@@ -195,10 +193,10 @@ class _Decision:
             assigned = self.numbers.assign(facts_of(event), moment(event.recorded_at))
             self._commit(draft, event, NUMBERING, [assigned], key_of(assigned.number))
             self.outcome.numbers += 1
-        sharing = self._sharing(change)
-        if self.normals.get(customer) != change.normal:
+        # Of a customer whose key is destroyed nothing was known before its erasure is told either.
+        if self.normals.get(customer) != change.normal or isinstance(event.data, CustomerErased):
             self.normals[customer] = change.normal
-            decided = self._decide(customer, sharing)
+            decided = self._decide(customer, others)
             if decided:
                 self._commit(draft, event, self._rule, decided)
 
@@ -206,33 +204,16 @@ class _Decision:
     def _rule(self) -> Actor:
         return Actor(id=self.judge.model.id, kind="rule")
 
-    def _sharing(self, change: _Change) -> set[str]:
-        """Who shares a key that is not too common; the index is brought up to the change."""
-        customer = change.event.customer
-        for key in change.removed:
-            if customer in self.index.get(key, ()):
-                self.index[key].remove(customer)
-        found: set[str] = set()
-        for key in change.evidence:
-            sharing = self.index[key]
-            if len(sharing) > store.COMMON:
-                self.outcome.common += 1
-            else:
-                found.update(sharing)
-            if customer not in sharing:
-                sharing.append(customer)
-        found.discard(customer)
-        return found
-
-    def _decide(self, customer: str, sharing: Collection[str]) -> list[Contract]:
+    def _decide(self, customer: str, others: Collection[str]) -> list[Contract]:
         """What follows for the identities of a customer and of everybody whom it might be."""
         family = self.state.family(customer)
-        likely = {end for other in sharing if other not in family for end in self._likely(customer, other)}
-        if not likely and len(family) == 1 and not any(customer in ends for ends in self.state.asked):
+        likely = {end for other in others if other not in family for end in self._likely(customer, other)}
+        asked = {end for ends in self.state.asked if customer in ends for end in ends}
+        if not likely and not asked and len(family) == 1:
             return []
-        component = set().union(family, *(self.state.family(other) for other in likely))
+        component = set().union(family, *(self.state.family(other) for other in likely | asked))
         scored = records.found_among(self.judge, self.state, component, self.normals)
-        events = decide(self.state, (customer,), scored, guard=self.guard)
+        events = decide(self.state, {customer, *asked}, scored, guard=self.guard)
         self.outcome.links += sum(isinstance(event, Linked) for event in events)
         self.outcome.reviews += sum(isinstance(event, ReviewOpened) for event in events)
         return events
@@ -254,6 +235,20 @@ class _Decision:
         append = Append(stream_of(event.customer), event.customer, draft.version, events)
         self.commits.append(Commit(cause, (append,), reserve=reserve))
         draft.version += len(events)
+
+
+def _met(change: _Change, index: Mapping[bytes, list[str]], outcome: Outcome) -> list[str]:
+    """Whom the keys of a customer bring together with it; the index is brought up to the change."""
+    customer = change.event.customer
+    for key in change.removed:
+        if customer in index.get(key, ()):
+            index[key].remove(customer)
+    found = brought(customer, change.evidence, index)
+    for key in change.evidence:
+        if customer not in index[key]:
+            index[key].append(customer)
+    outcome.common += found.common
+    return found.customers
 
 
 def _append(tx: Transaction, commits: Sequence[Commit]) -> list[Told]:

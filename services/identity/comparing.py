@@ -21,6 +21,7 @@ from services.identity.matching.fingerprint import Evidence, kind_of
 from services.identity.matching.judging import Judge
 from services.identity.matching.lookup import Tokens
 from services.identity.matching.record import Normal
+from services.identity.matching.sharing import brought, counting
 from services.identity.records import open_profile, read
 from shared.errors import NotFound
 from shared.eventlog.log import Log, Transaction
@@ -133,21 +134,20 @@ class Comparing:
         return [Resembling(state.identity(one.b), one) for one in likely]
 
     def _candidates(self, tx: Transaction, features: Features, new: Normal) -> Sequence[str]:
-        shared = store.holders(tx.cursor, self._fingerprints(new))
-        found = dict.fromkeys(customer for customers in shared.values() for customer in customers)
+        evidence = self._fingerprints(new)
+        found = dict.fromkeys(brought("", evidence, store.holders(tx.cursor, evidence)).customers)
         for token in self._tokens(features):
             found.update(dict.fromkeys(sorted(store.customers_with(tx.cursor, token))[:MOST]))
         return list(found)[:MOST]
 
 
 def _shared(tx: Transaction, ends: Pair) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The kinds of keys that stand in the index for both, and those of which every such key is too common."""
+    """The kinds of keys that stand in the index for both, and those of which no such key brings them together."""
     held = store.evidence_of(tx.cursor, ends)
     one, other = (held.get(end, {}) for end in ends)
-    shared = {key: kind_of(number) for key, number in one.items() if key in other}
-    holders = store.holders(tx.cursor, shared)
-    used = {kind for key, kind in shared.items() if len(holders[key]) <= store.COMMON}
-    kinds = set(shared.values())
+    shared = {key: number for key, number in one.items() if key in other}
+    used = {kind_of(shared[key]) for key in counting(shared, store.holders(tx.cursor, shared))}
+    kinds = {kind_of(number) for number in shared.values()}
     return tuple(sorted(kinds)), tuple(sorted(kinds - used))
 
 

@@ -10,12 +10,11 @@ from shared.decoding import Decoder
 from shared.eventlog.log import Log
 from shared.eventlog.mapper import Record
 from shared.events.catalogue import CATALOGUE
-from shared.events.customer import CustomerErased
 
 NAME = "identity"
 TOPIC = "customer.events"
 
-TELLING = frozenset(contract.TYPE for contract in CHANGES) | {CustomerErased.TYPE}
+TELLING = frozenset(contract.TYPE for contract in CHANGES)
 
 
 def make_consumer(log: Log, matching: Matching, *, parked_cap: int = PARKED_CAP) -> Consumer[Outcome]:

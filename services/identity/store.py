@@ -15,6 +15,7 @@ from psycopg import Cursor
 
 from services.identity import number_store
 from services.identity.domain.identities import Identities, Pair, Question
+from services.identity.matching import sharing
 from services.identity.matching.lookup import Token
 from shared.events.catalogue import CATALOGUE
 from shared.events.envelope import SealedPart
@@ -39,9 +40,6 @@ CREATE TABLE IF NOT EXISTS indexed (
     customer uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000');
 """
 
-COMMON = 50
-"""A key that more customers share says nothing about who they are, and is not used."""
-
 FIRST = "00000000-0000-0000-0000-000000000000"
 """Before every customer, where customers are read page by page."""
 
@@ -64,6 +62,9 @@ _LINKS = "SELECT a::text, b::text, weight FROM links WHERE a = ANY(%s::uuid[]) A
 _ASKED = """
 SELECT a::text, b::text, vector, answer FROM reviews
 WHERE a = ANY(%s::uuid[]) AND b = ANY(%s::uuid[]) AND (answer IS NULL OR answer = 'unsure')"""
+_ASKED_WITH = """
+SELECT b::text AS other FROM reviews WHERE a = ANY(%s::uuid[]) AND (answer IS NULL OR answer = 'unsure')
+UNION SELECT a::text FROM reviews WHERE b = ANY(%s::uuid[]) AND (answer IS NULL OR answer = 'unsure')"""
 _INDEXED = """
 SELECT to_regclass('audit_trail') IS NOT NULL AND to_regclass('audit_trail_moved') IS NOT NULL AS there"""
 _FILLED = "SELECT coalesce(max(position), 0) AS position FROM audit_trail"
@@ -173,11 +174,11 @@ def _sealed(row: Mapping[str, Any]) -> SealedPart | None:
 
 
 def holders(cursor: Cursor[Any], keys: Collection[bytes]) -> dict[bytes, list[str]]:
-    """Per key the customers that have it, oldest first; at most one more than COMMON."""
+    """Per key the customers that have it, oldest first; at most one more than are looked at."""
     found: dict[bytes, list[str]] = {key: [] for key in keys}
     if found:
         order = list(found.values())
-        for row in _run(cursor, _HOLDERS, (_bytes_array(found), COMMON + 1)).fetchall():
+        for row in _run(cursor, _HOLDERS, (_bytes_array(found), sharing.COMMON + 1)).fetchall():
             order[row["place"] - 1].append(row["customer"])
     return found
 
@@ -201,6 +202,12 @@ def identities(cursor: Cursor[Any], customers: Collection[str], *, with_links: b
             for row in _run(cursor, _ASKED, (everyone, everyone)).fetchall()
         }
     return state
+
+
+def asked_with(cursor: Cursor[Any], customers: Collection[str]) -> set[str]:
+    """Whom people are asked about together with one of these, or were not sure about."""
+    ends = _array(customers)
+    return {row["other"] for row in _run(cursor, _ASKED_WITH, (ends, ends)).fetchall()} if customers else set()
 
 
 def moved(cursor: Cursor[Any], customer: str) -> list[bytes]:

@@ -9,13 +9,15 @@ from eventsourcing.persistence import DataError
 
 from services.identity import number_store, store
 from services.identity.application import Link
+from services.identity.matching import sharing
 from services.identity.matching.fingerprint import KINDS
 from services.identity.matching.model import shipped, uncounted
+from services.identity.matching.sharing import ALONE
 from services.identity.numbering.rule import read
 from shared.errors import Conflict
 from shared.eventlog.log import Transaction
 from shared.events import customer as facts
-from shared.events.identity import Linked, NumberAssigned
+from shared.events.identity import Linked, NumberAssigned, ReviewClosed
 from tests.identity.people import person
 from tests.identity.world import World, customers
 from tests.support.customer_topic import CAUSE
@@ -135,8 +137,62 @@ async def test_evidence_that_was_taken_back_links_nobody_any_more(world: World) 
     assert world.identities()[later] == later
 
 
+def open_questions(world: World) -> list[tuple[str, str]]:
+    return [(str(row["a"]), str(row["b"])) for row in world.rows("reviews") if row["answer"] is None]
+
+
+async def test_a_question_is_closed_once_the_two_share_nothing_any_more(world: World) -> None:
+    ann, again = customers(2)
+    await world.take((ann, person("Ann", "Lee")), (again, person("Ann", "Lee")))
+    assert open_questions(world) == [(ann, again)]
+
+    await world.take((again, facts.NameCorrected(name=facts.Name(full="Bob Roy", given="Bob", family="Roy"))))
+
+    assert open_questions(world) == []
+    assert world.data()[-1] == ReviewClosed(a=ann, b=again, answer="gone")
+
+
+async def test_nobody_is_asked_about_a_customer_who_is_restricted_until_the_restriction_is_lifted(world: World) -> None:
+    ann, again = customers(2)
+    await world.take((ann, person("Ann", "Lee")), (again, person("Ann", "Lee")))
+
+    await world.take((ann, facts.ProcessingRestricted(reason="contested")))
+
+    assert open_questions(world) == []
+    await world.take((ann, facts.RestrictionLifted(reason="verified")))
+    assert open_questions(world) == [(ann, again)]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_nobody_is_asked_about_a_customer_who_is_erased(world: World, at_once: bool) -> None:
+    ann, again = customers(2)
+    told = [(ann, person("Ann", "Lee")), (again, person("Ann", "Lee")), (ann, facts.CustomerErased())]
+
+    if at_once:
+        await world.take(*told)
+    else:
+        await world.take(*told[:2])
+        assert open_questions(world) == [(ann, again)]
+        world.keyring.destroy(ann)
+        await world.take(told[2])
+
+    assert open_questions(world) == []
+
+
+async def test_a_name_that_more_than_a_few_have_brings_together_only_those_who_share_something_else(
+    world: World,
+) -> None:
+    *crowd, ann, again = customers(ALONE[KINDS["name"]] + 3)
+    await world.take(*((one, person("Ann", "Lee", born=f"19{50 + n}-03-0{n % 9 + 1}")) for n, one in enumerate(crowd)))
+
+    await world.take((ann, person("Ann", "Lee", phone=PHONE)), (again, person("Ann", "Lee", phone=PHONE)))
+
+    assert world.identities()[again] == ann
+    assert not any(ann in ends or again in ends for ends in open_questions(world))
+
+
 async def test_evidence_that_too_many_share_links_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "COMMON", 2)
+    monkeypatch.setattr(sharing, "COMMON", 2)
     ids = customers(4)
     placeholder = {"phone": "+490000", "given": "No", "family": "Name"}
     await world.take(*((customer, person(**placeholder)) for customer in ids[:3]))
@@ -149,7 +205,7 @@ async def test_evidence_that_too_many_share_links_nobody(world: World, monkeypat
 async def test_people_whose_phone_too_many_share_meet_by_a_word_of_their_names_whoever_came_before(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "COMMON", 3)
+    monkeypatch.setattr(sharing, "COMMON", 3)
     names = [("Bob", "Ray"), ("Eve", "Kane"), ("Ida", "Fox"), ("Tom", "Hill"), ("Sue", "Ward")]
     *crowd, ann, again = customers(len(names) + 2)
     await world.take(*((one, person(*name, phone=PHONE)) for one, name in zip(crowd, names, strict=True)))

@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
-from services.identity import store
 from services.identity.comparing import Comparing
+from services.identity.matching import sharing
 from services.identity.matching.fingerprint import KINDS, fingerprints
 from services.identity.matching.judging import Judge
 from services.identity.matching.lookup import tokens
@@ -187,7 +187,7 @@ async def test_an_edit_leaves_what_two_weighed_when_they_were_linked_and_tells_w
 
 
 async def test_a_key_that_too_many_share_is_told(world: World, asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "COMMON", 3)
+    monkeypatch.setattr(sharing, "COMMON", 3)
     ids = customers(6)
     names = [("Ann", "Lee"), ("Bob", "Ray"), ("Eve", "Kane"), ("Ida", "Fox"), ("Tom", "Hill"), ("Sue", "Ward")]
     await world.take(*((one, person(*name, phone=PHONE)) for one, name in zip(ids[:2], names, strict=False)))

@@ -15,7 +15,8 @@ from services.identity.decision_store import Assertion, Request, Review
 from services.identity.domain.assertions import assert_never, assert_same, withdraw
 from services.identity.domain.clustering import Scored
 from services.identity.domain.deciding import decide, follow
-from services.identity.store import COMMON, FIRST, Profile
+from services.identity.matching.sharing import COMMON
+from services.identity.store import FIRST, Profile
 from shared.eventlog.log import Log
 from shared.events.envelope import Contract, SealedPart
 from shared.events.identity import (
@@ -199,6 +200,9 @@ def test_questions_stay_open_until_they_are_answered_and_go_when_nothing_asks_th
         assert world.decided.answered_reviews(tx.cursor, 9) == {(ann, bob): done}
         assert world.decided.reviews(tx.cursor, [ann, bob, eve]) == {(ann, eve): left, (ann, bob): done}
         assert world.decided.reach(tx.cursor, [ann]) == {ann, eve}
+        assert [world.store.asked_with(tx.cursor, [one]) for one in (ann, bob, eve)] == [{bob, eve}, {ann}, {ann}]
+        assert world.store.asked_with(tx.cursor, [bob, eve]) == {ann}
+        assert world.store.asked_with(tx.cursor, []) == set()
         assert world.decided.reach(tx.cursor, [bob]) == {ann, bob, eve}
         assert world.decided.sizes(tx.cursor, [bob, eve]) == {bob: 2, eve: 1}
 

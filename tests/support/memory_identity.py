@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from services.identity.domain.identities import Identities, Pair, Question
+from services.identity.matching import sharing
 from services.identity.matching.lookup import Token
-from services.identity.store import COMMON, Profile
+from services.identity.store import Profile
 
-__all__ = ["COMMON", "Profile"]
+__all__ = ["Profile"]
 
 
 def profiles(cursor: Any, customers: Collection[str]) -> dict[str, Profile]:
@@ -35,7 +36,7 @@ def count_comparable(cursor: Any) -> int:
 def holders(cursor: Any, keys: Collection[bytes]) -> dict[bytes, list[str]]:
     found: dict[bytes, list[str]] = {key: [] for key in keys}
     for key, customer in sorted(cursor["evidence"]):
-        if key in found and len(found[key]) <= COMMON:
+        if key in found and len(found[key]) <= sharing.COMMON:
             found[key].append(customer)
     return found
 
@@ -61,6 +62,11 @@ def identities(cursor: Any, customers: Collection[str], *, with_links: bool = Fa
             if review.answer in (None, "unsure")
         }
     return state
+
+
+def asked_with(cursor: Any, customers: Collection[str]) -> set[str]:
+    doubtful = [ends for ends, review in cursor["reviews"].items() if review.answer in (None, "unsure")]
+    return {other for ends in doubtful for one, other in (ends, ends[::-1]) if one in customers}
 
 
 def moved(cursor: Any, customer: str) -> list[bytes]:

@@ -135,6 +135,10 @@ def _restricted(features: Features, event: facts.ProcessingRestricted) -> Featur
     return msgspec.structs.replace(features, restricted=True)
 
 
+def _erased(_: Features, __: facts.CustomerErased) -> Features:
+    return NOTHING
+
+
 def _lifted(features: Features, event: facts.RestrictionLifted) -> Features:  # noqa: ARG001
     return msgspec.structs.replace(features, restricted=False)
 
@@ -150,6 +154,7 @@ CHANGES: Mapping[type[Contract], Callable[[Features, Any], Features]] = {
     facts.IdentifierAdded: _identifier_added,
     facts.ProcessingRestricted: _restricted,
     facts.RestrictionLifted: _lifted,
+    facts.CustomerErased: _erased,
 }
 """The events that change features."""
 
