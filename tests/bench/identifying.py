@@ -29,7 +29,7 @@ from tests.bench.stand import Stand
 from tests.support.customer_topic import CustomerTopic
 
 SEED = 5
-STORED = 10
+STORED = 100
 """So many times as many customers as arrive in a round are there already."""
 PART = 5_000
 BATCH = 500
@@ -40,7 +40,8 @@ _KEY = b"k" * 32
 async def measure(stand: Stand, plan: Plan) -> list[Result]:
     """What the service finds is counted: a base of people of whom one in ten is told twice."""
     stand.start(stand.postgres)
-    stored, people = plan.size * STORED, Population.of(SEED)
+    arriving = plan.size // 10
+    stored, people = arriving * STORED, Population.of(SEED)
     with stand.log(stand.database("identifying")) as log:
         with log.transaction() as tx:
             store.create_tables(tx.cursor)
@@ -54,11 +55,10 @@ async def measure(stand: Stand, plan: Plan) -> list[Result]:
         consumer, topic = make_consumer(log, matching), CustomerTopic(log.keyring)
         rates, latencies = [], list[float]()
         for turn in range(plan.rounds):
-            first = stored + turn * plan.size
-            arriving = [_registered(people.record(number)) for number in range(first, first + plan.size)]
-            customers = [uuid7() for _ in arriving]
-            log.keyring.ensure(customers)
-            records = [topic.record(customer, event) for customer, event in zip(customers, arriving, strict=True)]
+            first = stored + turn * arriving
+            customers = {uuid7(): number for number in range(first, first + arriving)}
+            log.keyring.ensure(list(customers))
+            records = [topic.record(one, _registered(people.record(number))) for one, number in customers.items()]
             with calm():
                 began = asked = time.perf_counter()
                 for start in range(0, len(records), BATCH):
@@ -66,7 +66,7 @@ async def measure(stand: Stand, plan: Plan) -> list[Result]:
                     answered = time.perf_counter()
                     latencies.append(answered - asked)
                     asked = answered
-                rates.append(plan.size / (asked - began))
+                rates.append(arriving / (asked - began))
         links = _count(log, "links")
     times = percentiles(latencies)
     return [
