@@ -145,9 +145,9 @@ def _shared(tx: Transaction, ends: Pair) -> tuple[tuple[str, ...], tuple[str, ..
     """The kinds of keys that stand in the index for both, and those of which no such key brings them together."""
     held = store.evidence_of(tx.cursor, ends)
     one, other = (held.get(end, {}) for end in ends)
-    shared = {key: number for key, number in one.items() if key in other}
-    used = {kind_of(shared[key]) for key in counting(shared, store.holders(tx.cursor, shared))}
-    kinds = {kind_of(number) for number in shared.values()}
+    shared = one.keys() & other.keys()
+    used = {kind_of(one[key]) for key in counting(one, other, store.holders(tx.cursor, shared))}
+    kinds = {kind_of(one[key]) for key in shared}
     return tuple(sorted(kinds)), tuple(sorted(kinds - used))
 
 
