@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -109,7 +110,9 @@ class Matching:
         drafts = self._drafts(tx, telling, keys)
         before = {customer: draft.normal for customer, draft in drafts.items() if not draft.is_new}
         changes = [self._change(drafts[event.customer], event) for event in telling]
-        index = store.holders(tx.cursor, {key for change in changes for key in change.evidence})
+        given_up = Counter(key for change in changes for key in change.removed)
+        keys_asked = {key for change in changes for key in change.evidence}
+        index = store.holders(tx.cursor, keys_asked, spare=max(given_up.values(), default=0))
         met = [_met(change, index, outcome) for change in changes]
         asked = store.asked_with(tx.cursor, before)
         state = store.identities(tx.cursor, before.keys() | asked.union(*met), with_links=True)
@@ -138,18 +141,10 @@ class Matching:
                 drafts[customer] = _Draft(0, True, NOTHING, {}, UNCOMPARABLE, {})  # noqa: FBT003
             else:
                 features = open_profile(profile, keys)
-                normal = normal_of(features)
-                evidence = self._fingerprints(normal)
+                has = stored.get(customer, {})
                 tokens = self._tokens(features)
-                drafts[customer] = _Draft(
-                    profile.version,
-                    False,  # noqa: FBT003
-                    features,
-                    stored.get(customer, {}),
-                    normal,
-                    evidence,
-                    tokens,
-                )
+                normal = normal_of(features)
+                drafts[customer] = _Draft(profile.version, False, features, has, normal, has, tokens)  # noqa: FBT003
         return drafts
 
     def _write_tokens(self, tx: Transaction, drafts: Mapping[str, _Draft]) -> None:

@@ -80,7 +80,7 @@ def found_among(
     if not left:
         return found
     links = (link for link in standing(state, customers) if link.a in left or link.b in left)
-    asked = (one for one in still_asked(state, customers) if one.a in beyond or one.b in beyond)
+    asked = (one for one in still_asked(state, customers) if one.a in beyond or one.b in beyond) if beyond else ()
     return [*found, *links, *asked]
 
 

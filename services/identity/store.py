@@ -173,12 +173,12 @@ def _sealed(row: Mapping[str, Any]) -> SealedPart | None:
     return SealedPart(row["key"], row["nonce"], row["ct"], ("features",))
 
 
-def holders(cursor: Cursor[Any], keys: Collection[bytes]) -> dict[bytes, list[str]]:
-    """Per key the customers that have it, oldest first; at most one more than are looked at."""
+def holders(cursor: Cursor[Any], keys: Collection[bytes], *, spare: int = 0) -> dict[bytes, list[str]]:
+    """Per key the customers that have it, oldest first; at most one more than are looked at, and `spare` besides."""
     found: dict[bytes, list[str]] = {key: [] for key in keys}
     if found:
         order = list(found.values())
-        for row in _run(cursor, _HOLDERS, (_bytes_array(found), sharing.COMMON + 1)).fetchall():
+        for row in _run(cursor, _HOLDERS, (_bytes_array(found), sharing.COMMON + 1 + spare)).fetchall():
             order[row["place"] - 1].append(row["customer"])
     return found
 

@@ -17,6 +17,7 @@ from services.identity.numbering.rule import read
 from shared.errors import Conflict
 from shared.eventlog.log import Transaction
 from shared.events import customer as facts
+from shared.events.envelope import Contract, Erased
 from shared.events.identity import Linked, NumberAssigned, ReviewClosed
 from tests.identity.people import person
 from tests.identity.world import World, customers
@@ -177,6 +178,65 @@ async def test_nobody_is_asked_about_a_customer_who_is_erased(world: World, at_o
         await world.take(told[2])
 
     assert open_questions(world) == []
+
+
+@pytest.mark.parametrize("gone", [facts.CustomerErased(), facts.ProcessingRestricted(reason="contested")])
+async def test_who_is_one_through_somebody_stays_so_when_that_one_is_erased_or_restricted(
+    world: World, gone: Contract
+) -> None:
+    ann, between, other = customers(3)
+    await world.take(
+        (ann, person("Ann", "Lee", phone=PHONE, born="1980-02-03")),
+        (between, person("Ann", "Lee", phone=PHONE, email="a@x.org")),
+        (other, person("Ann", "Lee", email="a@x.org", street="Ringweg 7", postcode="10115")),
+    )
+    one = dict.fromkeys((ann, between, other), ann)
+    assert world.identities() == one
+
+    record = world.topic.record(between, gone)
+    if isinstance(gone, facts.CustomerErased):
+        world.keyring.destroy(between)
+    await world.consumer.handle([record])
+
+    assert world.identities() == one
+    assert open_questions(world) == []
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_an_erased_customer_counts_under_no_key_as_soon_as_its_erasure_is_told(
+    world: World, at_once: bool
+) -> None:
+    *crowd, later = customers(ALONE[KINDS["name"]] + 2)
+    await world.take(*((one, person("Ann", "Lee", born=f"19{50 + n}-03-0{n % 9 + 1}")) for n, one in enumerate(crowd)))
+    world.keyring.destroy(crowd[0])
+    records = [world.topic.record(crowd[0], facts.CustomerErased()), world.topic.record(later, person("Ann", "Lee"))]
+
+    for batch in [records] if at_once else [[record] for record in records]:
+        await world.consumer.handle(batch)
+
+    assert sum(later in ends for ends in open_questions(world)) == ALONE[KINDS["name"]]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_key_that_is_given_up_makes_room_for_nobody_who_does_not_count(
+    world: World, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    monkeypatch.setattr(sharing, "COMMON", 3)
+    *crowd, later = customers(6)
+    told = [person("Ann", "Lee", phone=PHONE, born=f"19{50 + n}-03-0{n + 1}") for n in range(len(crowd))]
+    await world.take(*zip(crowd, told, strict=True))
+    point = told[0].contact_points
+    assert not isinstance(point, Erased)
+    events = [
+        (crowd[0], facts.ContactPointRemoved(contact_id=point[0].contact_id, reason="moved")),
+        (later, person("Tom", "Lee", phone=PHONE)),
+    ]
+
+    for batch in [events] if at_once else [[event] for event in events]:
+        await world.take(*batch)
+
+    assert world.identities()[later] == later
+    assert not any(later in ends for ends in open_questions(world))
 
 
 async def test_a_name_that_more_than_a_few_have_brings_together_only_those_who_share_something_else(

@@ -89,7 +89,9 @@ def test_holders_of_a_key_come_oldest_first_and_never_many_more_than_common(desk
         store.put_evidence(tx.cursor, [(customer, {b"common": 1}) for customer in reversed(everyone)])
         store.put_evidence(tx.cursor, [(everyone[1], {b"rare": 2}), (everyone[0], {b"rare": 2})])
         found = store.holders(tx.cursor, {b"common", b"rare", b"free"})
+        more = store.holders(tx.cursor, {b"common"}, spare=2)
     assert found == {b"common": everyone[: COMMON + 1], b"rare": everyone[:2], b"free": []}
+    assert more == {b"common": everyone[: COMMON + 3]}
 
 
 def test_evidence_is_read_key_by_key_and_goes_when_it_is_taken_back_or_purged(desk: Desk) -> None:

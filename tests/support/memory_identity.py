@@ -33,10 +33,10 @@ def count_comparable(cursor: Any) -> int:
     return len(comparable(cursor, "", len(cursor["profiles"])))
 
 
-def holders(cursor: Any, keys: Collection[bytes]) -> dict[bytes, list[str]]:
+def holders(cursor: Any, keys: Collection[bytes], *, spare: int = 0) -> dict[bytes, list[str]]:
     found: dict[bytes, list[str]] = {key: [] for key in keys}
     for key, customer in sorted(cursor["evidence"]):
-        if key in found and len(found[key]) <= sharing.COMMON:
+        if key in found and len(found[key]) <= sharing.COMMON + spare:
             found[key].append(customer)
     return found
 

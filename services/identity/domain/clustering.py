@@ -36,7 +36,8 @@ class Scored:
     """What a model says of two customers. `weight` is in thousandths of a bit, `evidence` names rules or levels.
 
     `decided_by` names the rule set or model with its version, as the link will. `vector` stands for all the levels:
-    pairs with one vector look the same to the model.
+    pairs with one vector look the same to the model. `standing` is a link that stands because nothing can be found of
+    its ends any more: nothing but "never" is against it, and nobody is asked about it.
     """
 
     a: str
@@ -47,6 +48,7 @@ class Scored:
     decided_by: str = "matching"
     model: str | None = None
     vector: str | None = None
+    standing: bool = False
 
     @property
     def ends(self) -> Pair:
@@ -106,7 +108,10 @@ def cluster(
         a, b = candidate.ends
         if a not in members or b not in members or members[a] is members[b]:
             continue
-        why = NEVER if across(never, members[a], members[b]) else against(members[a], members[b])
+        if across(never, members[a], members[b]):
+            why: str | None = NEVER
+        else:
+            why = None if candidate.standing else against(members[a], members[b])
         if why in MEANS and not silent.isdisjoint(members[a] | members[b]):
             why = guard(members[a] - silent | {a}, members[b] - silent | {b})
         if why is None:

@@ -27,7 +27,9 @@ def standing(state: Identities, customers: Collection[str]) -> list[Scored]:
     evidence changed.
     """
     return [
-        Scored(a, b, state.strengths[a, b]) for a, b in sorted(state.strengths) if a in customers and b in customers
+        Scored(a, b, state.strengths[a, b], standing=True)
+        for a, b in sorted(state.strengths)
+        if a in customers and b in customers
     ]
 
 
@@ -158,7 +160,7 @@ def _asked(state: Identities, goal: Clusters, scored: Iterable[Scored]) -> Itera
         clusters = pair(goal.cluster_of[held.scored.a], goal.cluster_of[held.scored.b])
         wanted.setdefault(clusters, []).append(held)
     chosen = {held.scored.ends: held for held in (_chosen(state.asked, doubts) for doubts in wanted.values())}
-    for a, b in sorted(ends for ends in state.asked if goal.cluster_of.keys() >= set(ends)):
+    for a, b in sorted(ends for ends in state.asked if ends[0] in goal.cluster_of and ends[1] in goal.cluster_of):
         if state.asked[a, b].open and (a, b) not in chosen:
             yield events.ReviewClosed(a=a, b=b, answer="gone")
     for (a, b), held in sorted(chosen.items(), key=lambda each: each[0]):
@@ -183,6 +185,7 @@ def _doubts(state: Identities, goal: Clusters, scored: Iterable[Scored]) -> list
         for held in (*goal.held, *weak)
         if goal.cluster_of.get(held.scored.a) != goal.cluster_of.get(held.scored.b)
         and held.scored.ends not in state.bans
+        and not held.scored.standing
     ]
 
 

@@ -10,6 +10,7 @@ from services.identity.domain.clustering import Guard, Scored
 from services.identity.domain.identities import pair
 from services.identity.matching.clusters import BOUND, MOST_CROSS
 from services.identity.matching.compare import Levels, compare, likely, total, weigh
+from services.identity.matching.customer import NOTHING
 from services.identity.matching.guards import conflict
 from services.identity.matching.model import Model
 from services.identity.matching.record import Normal
@@ -47,9 +48,12 @@ def _scored(a: str, b: str, levels: Levels, model: Model) -> Scored:
 def guard_of(normals: Mapping[str, Normal], model: Model) -> Guard:
     """What `clusters.cluster` asks before a union: guards of the two sides, then the mean weight of pairs across.
 
-    A customer without a record, of whom nothing is known, is against nothing.
+    Of whom nothing is known or may be compared, is against nothing.
     """
     known: dict[tuple[str, str, int, int], int] = {}
+
+    def tells(customer: str) -> bool:
+        return normals.get(customer, NOTHING) is not NOTHING
 
     def weight(a: str, b: str, marks: Mapping[str, int]) -> int:
         one, other = pair(a, b)
@@ -62,8 +66,7 @@ def guard_of(normals: Mapping[str, Normal], model: Model) -> Guard:
     def guard(left: Collection[str], right: Collection[str]) -> str | None:
         if len(left) + len(right) > model.guards.size:
             return "size"
-        sides = sorted(sorted(one for one in side if one in normals) for side in (left, right))
-        one, other = sides
+        one, other = sorted(sorted(filter(tells, side)) for side in (left, right))
         found = conflict([normals[each] for each in one], [normals[each] for each in other], model)
         if found is not None or len(one) * len(other) < 2:
             return found

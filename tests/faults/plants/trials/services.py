@@ -82,9 +82,9 @@ def banned() -> object:
 def numbered() -> object:
     state = Identities.of([(CUSTOMER, CUSTOMER)])
     numbers: Any = SimpleNamespace(assign=lambda *_: NumberAssigned(number="C1", rule="trial", serial=1))
-    decision = _Decision(JUDGE, {}, state, {}, numbers, Outcome(), JUDGE.guard({}))
+    decision = _Decision(JUDGE, state, {}, numbers, Outcome(), JUDGE.guard({}))
     draft = _Draft(1, is_new=True, features=NOTHING, stored={}, normal=UNCOMPARABLE, evidence={})
-    decision.take(_Change(recorded(registered(), CUSTOMER), UNCOMPARABLE, {}, (), is_new=True), draft)
+    decision.take(_Change(recorded(registered(), CUSTOMER), UNCOMPARABLE, {}, (), is_new=True), draft, ())
     return len(decision.commits)
 
 
