@@ -9,24 +9,19 @@ from __future__ import annotations
 import time
 from datetime import date
 
-from services.identity import decision_store, store
-from services.identity.batch import Matching
-from services.identity.consumer import make_consumer
+from services.identity import store
 from services.identity.matching.customer import normal_of
 from services.identity.matching.features import NOTHING, evolve
 from services.identity.matching.fingerprint import fingerprints
-from services.identity.matching.judging import Judge
 from services.identity.matching.lookup import tokens
-from services.identity.matching.model import shipped
 from services.identity.records import sealed_profile
 from shared.eventlog.log import Log
 from shared.events import customer as facts
 from shared.ids import uuid7
-from shared.inbox import INBOX_DDL
 from tests.bench.measure import Plan, Result, Spread, calm, percentiles
 from tests.bench.population import Person, Population
 from tests.bench.stand import Stand
-from tests.support.customer_topic import CustomerTopic
+from tests.identity.world import KEY, running_world
 
 SEED = 5
 STORED = 100
@@ -34,7 +29,6 @@ STORED = 100
 PART = 5_000
 BATCH = 500
 """Records that the consumer takes in one transaction."""
-_KEY = b"k" * 32
 
 
 async def measure(stand: Stand, plan: Plan) -> list[Result]:
@@ -42,32 +36,27 @@ async def measure(stand: Stand, plan: Plan) -> list[Result]:
     stand.start(stand.postgres)
     arriving = plan.size // 10
     stored, people = arriving * STORED, Population.of(SEED)
-    with stand.log(stand.database("identifying")) as log:
-        with log.transaction() as tx:
-            store.create_tables(tx.cursor)
-            decision_store.create_tables(tx.cursor)
-            tx.cursor.execute(INBOX_DDL)
+    with running_world(stand.database("identifying"), stand.database("keyring"), stand.folder) as world:
+        log = world.log
         for start in range(0, stored, PART):
             _fill(log, people, range(start, min(start + PART, stored)))
         with log.transaction() as tx:
             tx.cursor.execute("ANALYZE")
-        matching = Matching(fingerprints(_KEY), Judge(shipped()), tokens(_KEY))
-        consumer, topic = make_consumer(log, matching), CustomerTopic(log.keyring)
         rates, latencies = [], list[float]()
         for turn in range(plan.rounds):
             first = stored + turn * arriving
             customers = {uuid7(): number for number in range(first, first + arriving)}
             log.keyring.ensure(list(customers))
-            records = [topic.record(one, _registered(people.record(number))) for one, number in customers.items()]
+            records = [world.topic.record(one, _registered(people.record(number))) for one, number in customers.items()]
             with calm():
                 began = asked = time.perf_counter()
                 for start in range(0, len(records), BATCH):
-                    await consumer.handle(records[start : start + BATCH])
+                    await world.consumer.handle(records[start : start + BATCH])
                     answered = time.perf_counter()
                     latencies.append(answered - asked)
                     asked = answered
                 rates.append(arriving / (asked - began))
-        links = _count(log, "links")
+        links = len(world.rows("links"))
     times = percentiles(latencies)
     return [
         Result(
@@ -88,17 +77,12 @@ def _fill(log: Log, people: Population, numbers: range) -> None:
         for customer, number in zip(customers, numbers, strict=True)
     }
     keys = log.keyring.ensure(customers)
-    digests, searched = fingerprints(_KEY), tokens(_KEY)
+    digests, searched = fingerprints(KEY), tokens(KEY)
     with log.transaction() as tx:
         store.put_profiles(tx.cursor, [sealed_profile(one, 1, known, keys) for one, known in features.items()])
         store.put_evidence(tx.cursor, [(one, digests(normal_of(known))) for one, known in features.items()])
         store.put_tokens(tx.cursor, [(token, one) for one, known in features.items() for token in searched(known)])
         store.put_members(tx.cursor, {customer: customer for customer in customers})
-
-
-def _count(log: Log, table: str) -> int:
-    with log.transaction() as tx:
-        return len(tx.cursor.execute(f"SELECT 1 FROM {table}").fetchall())
 
 
 def _registered(person: Person) -> facts.CustomerRegistered:

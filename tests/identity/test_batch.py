@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import pytest
@@ -142,6 +143,11 @@ def open_questions(world: World) -> list[tuple[str, str]]:
     return [(str(row["a"]), str(row["b"])) for row in world.rows("reviews") if row["answer"] is None]
 
 
+def namesakes(ids: Sequence[str]) -> list[tuple[str, Contract]]:
+    """Registrations of people who share their name and nothing else."""
+    return [(one, person("Ann", "Lee", born=f"19{50 + n}-03-0{n % 9 + 1}")) for n, one in enumerate(ids)]
+
+
 async def test_a_question_is_closed_once_the_two_share_nothing_any_more(world: World) -> None:
     ann, again = customers(2)
     await world.take((ann, person("Ann", "Lee")), (again, person("Ann", "Lee")))
@@ -207,7 +213,7 @@ async def test_an_erased_customer_counts_under_no_key_as_soon_as_its_erasure_is_
     world: World, at_once: bool
 ) -> None:
     *crowd, later = customers(ALONE[KINDS["name"]] + 2)
-    await world.take(*((one, person("Ann", "Lee", born=f"19{50 + n}-03-0{n % 9 + 1}")) for n, one in enumerate(crowd)))
+    await world.take(*namesakes(crowd))
     world.keyring.destroy(crowd[0])
     records = [world.topic.record(crowd[0], facts.CustomerErased()), world.topic.record(later, person("Ann", "Lee"))]
 
@@ -243,7 +249,7 @@ async def test_a_name_that_more_than_a_few_have_brings_together_only_those_who_s
     world: World,
 ) -> None:
     *crowd, ann, again = customers(ALONE[KINDS["name"]] + 3)
-    await world.take(*((one, person("Ann", "Lee", born=f"19{50 + n}-03-0{n % 9 + 1}")) for n, one in enumerate(crowd)))
+    await world.take(*namesakes(crowd))
 
     await world.take((ann, person("Ann", "Lee", phone=PHONE)), (again, person("Ann", "Lee", phone=PHONE)))
 
